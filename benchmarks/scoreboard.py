@@ -1,0 +1,83 @@
+"""Rows of the scoreboard: collect, print as Markdown, write as JSON. Every number that is quoted comes from here."""
+
+import json
+import math
+import statistics
+import subprocess
+import sys
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def current_commit() -> str:
+    """Short hash of the checkout, with `+` when the working tree differs from it; `unknown` outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        name = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=here, capture_output=True, text=True)
+        dirty = subprocess.run(["git", "status", "--porcelain", "-uno"], cwd=here, capture_output=True, text=True)
+    except OSError:
+        return "unknown"
+    return (name.stdout.strip() or "unknown") + ("+" if dirty.stdout.strip() else "")
+
+
+@dataclass
+class Row:
+    """One measured quantity: its value in every seed (or clip), and how often the method failed outright."""
+
+    table: str
+    data: str
+    method: str
+    metric: str
+    unit: str
+    values: list[float]
+    failures: int = 0
+    seconds: float = math.nan
+    device: str = "cpu"
+    note: str = ""
+    n: int = field(init=False)
+    mean: float = field(init=False)
+    std: float = field(init=False)
+    threads: int = field(init=False)
+    commit: str = field(init=False)
+    command: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        finite = [v for v in self.values if math.isfinite(v)]
+        self.n = len(self.values)
+        self.mean = statistics.fmean(finite) if finite else math.nan
+        self.std = statistics.stdev(finite) if len(finite) > 1 else 0.0
+        self.threads = torch.get_num_threads()
+        self.commit = current_commit()
+        self.command = "python " + " ".join(sys.argv)
+
+
+def format_number(value: float) -> str:
+    """Four significant digits, the same for every table."""
+    return "-" if not math.isfinite(value) else f"{value:.4g}"
+
+
+def markdown(rows: list[Row]) -> str:
+    """Rows as a Markdown table, in the order given."""
+    lines = ["| table | data | method | metric | mean | std | n | failures | note |", "|---|---|---|---|---|---|---|---|---|"]
+    for r in rows:
+        lines.append(
+            f"| {r.table} | {r.data} | {r.method} | {r.metric} [{r.unit}] | {format_number(r.mean)} | "
+            f"{format_number(r.std)} | {r.n} | {r.failures} | {r.note} |"
+        )
+    return "\n".join(lines)
+
+
+def publish(rows: list[Row], name: str, folder: Path = RESULTS) -> Path:
+    """Print the rows as Markdown and write `folder/name.json` (rows) and `folder/name.md` (the same, to read)."""
+    text = markdown(rows)
+    print(text, flush=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
+    clean = [{k: (None if isinstance(v, float) and not math.isfinite(v) else v) for k, v in asdict(r).items()} for r in rows]
+    path.write_text(json.dumps(clean, indent=1) + "\n")
+    (folder / f"{name}.md").write_text(text + "\n")
+    return path
