@@ -62,7 +62,7 @@ def format_number(value: float) -> str:
 
 def markdown(rows: list[Row]) -> str:
     """Rows as a Markdown table, in the order given."""
-    lines = ["| table | data | method | metric | mean | std | n | failures | note |", "|---|---|---|---|---|---|---|---|---|"]
+    lines = ["| table | data | method | metric | mean | std | n | failures | note |", "|---" * 9 + "|"]
     for r in rows:
         lines.append(
             f"| {r.table} | {r.data} | {r.method} | {r.metric} [{r.unit}] | {format_number(r.mean)} | "
@@ -71,13 +71,17 @@ def markdown(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
+def without_nan(row: dict) -> dict:
+    """The row with `None` where a number is not finite, which JSON cannot say."""
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
+
+
 def publish(rows: list[Row], name: str, folder: Path = RESULTS) -> Path:
     """Print the rows as Markdown and write `folder/name.json` (rows) and `folder/name.md` (the same, to read)."""
     text = markdown(rows)
     print(text, flush=True)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
-    clean = [{k: (None if isinstance(v, float) and not math.isfinite(v) else v) for k, v in asdict(r).items()} for r in rows]
-    path.write_text(json.dumps(clean, indent=1) + "\n")
+    path.write_text(json.dumps([without_nan(asdict(r)) for r in rows], indent=1) + "\n")
     (folder / f"{name}.md").write_text(text + "\n")
     return path

@@ -1,0 +1,198 @@
+"""What passes between stages: frozen records of tensors, with their axes and frames stated once.
+
+Axes: B clips, T frames, K keypoints, L limbs, H x W pixels. A record of a whole run has B = 1 and T = all frames of all
+clips, one after the other; `FrameIndex` says which clip and which true frame of its video each entry is.
+
+Frames of reference
+- image: x right, y down, in [-1, 1] at pixel centres over the *square* stored frame (`align_corners=False`);
+- camera: x right, y down, z forward, so that image = `scale` * camera[..., :2] + `translation` (weak perspective);
+- 3D unit: the mean bone length is 1, because one camera cannot know scale.
+A frame that could not be decoded is a row of NaN with score 0.
+"""
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from articulate.errors import DataError
+
+
+@dataclass(frozen=True)
+class Record:
+    """Base of all records: moving, detaching and lossless round trips through one `.npz` file."""
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same record on `device`."""
+        return self._map(lambda t: t.to(device))
+
+    def detach(self) -> Self:
+        """The same record, cut from the graph."""
+        return self._map(lambda t: t.detach())
+
+    def _map(self, function) -> Self:
+        changed = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, Tensor):
+                changed[f.name] = function(value)
+            elif isinstance(value, Record):
+                changed[f.name] = value._map(function)
+        return replace(self, **changed)
+
+    def arrays(self, prefix: str = "") -> dict[str, np.ndarray]:
+        """Every present field as a NumPy array; fields of a nested record are named `field.inner`."""
+        found: dict[str, np.ndarray] = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, Tensor):
+                found[prefix + f.name] = value.detach().cpu().numpy()
+            elif isinstance(value, Record):
+                found |= value.arrays(f"{prefix}{f.name}.")
+            elif value is not None:
+                found[prefix + f.name] = np.asarray(value)
+        return found
+
+    def save(self, path: Path) -> None:
+        """Write `path` (`.npz`) atomically."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".tmp")
+        with open(partial, "wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **self.arrays())
+        partial.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote. Raises DataError when the file is absent or lacks a field."""
+        path = Path(path)
+        if not path.is_file():
+            raise DataError(f"{path}: no such file; the stage that writes {cls.__name__} has not run")
+        with np.load(path, allow_pickle=False) as stored:
+            return cls.from_arrays({k: stored[k] for k in stored.files}, str(path))
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray], where: str = "arrays") -> Self:
+        """Inverse of `arrays`. Raises DataError naming `where` and the missing field."""
+        values = {}
+        nested = cls.nested_records()
+        for f in fields(cls):
+            if f.name in nested:
+                inner = {k.removeprefix(f.name + "."): v for k, v in arrays.items() if k.startswith(f.name + ".")}
+                values[f.name] = nested[f.name].from_arrays(inner, where) if inner else None
+            elif f.name in arrays:
+                array = arrays[f.name]
+                if array.dtype.kind == "U":
+                    values[f.name] = str(array) if array.ndim == 0 else tuple(map(str, array))
+                else:
+                    values[f.name] = torch.from_numpy(np.array(array))
+            elif f.default is None:
+                values[f.name] = None
+            else:
+                raise DataError(f"{where}: field `{f.name}` of {cls.__name__} is missing (have: {sorted(arrays)})")
+        return cls(**values)
+
+    @classmethod
+    def nested_records(cls) -> dict[str, type["Record"]]:
+        """Fields that are records themselves."""
+        return {}
+
+
+@dataclass(frozen=True)
+class FrameIndex(Record):
+    """Where each frame comes from: the clip's number in the store and the true frame number in its video."""
+
+    clip: Int[Tensor, "B T"]
+    frame: Int[Tensor, "B T"]
+
+
+@dataclass(frozen=True)
+class Clips(Record):
+    """RGB frames in [0, 1], with the soft foreground mask where one is known."""
+
+    frames: Float[Tensor, "B T 3 H W"]
+    index: FrameIndex
+    mask: Float[Tensor, "B T 1 H W"] | None = None
+
+    @classmethod
+    def nested_records(cls) -> dict[str, type[Record]]:
+        return {"index": FrameIndex}
+
+
+@dataclass(frozen=True)
+class Tracks(Record):
+    """2D keypoints in the image frame, with a confidence in [0, 1] and the covariance of each position."""
+
+    xy: Float[Tensor, "B T K 2"]
+    score: Float[Tensor, "B T K"]
+    covariance: Float[Tensor, "B T K 2 2"]
+    index: FrameIndex | None = None
+
+    @classmethod
+    def nested_records(cls) -> dict[str, type[Record]]:
+        return {"index": FrameIndex}
+
+
+@dataclass(frozen=True)
+class Skeleton(Record):
+    """A tree of limbs over K keypoints: `edges` are (parent, child) in breadth-first order from the root.
+
+    `connection` is symmetric with 1 on the tree's edges (identity before a tree is known), `cost` what the tree minimises,
+    `probability` the share of bootstrap resamples that hold the edge.
+    """
+
+    edges: Int[Tensor, "L 2"]
+    connection: Float[Tensor, "K K"]
+    cost: Float[Tensor, "K K"]
+    probability: Float[Tensor, "K K"] | None = None
+
+    @classmethod
+    def unknown(cls, num_keypoints: int) -> "Skeleton":
+        """No limbs yet: every keypoint is connected to itself, which a sketch draws as a dot."""
+        return cls(
+            edges=torch.zeros(0, 2, dtype=torch.int64),
+            connection=torch.eye(num_keypoints),
+            cost=torch.zeros(num_keypoints, num_keypoints),
+        )
+
+
+@dataclass(frozen=True)
+class Camera(Record):
+    """Weak perspective: image = scale * camera[..., :2] + translation, one scale per clip or per frame."""
+
+    scale: Float[Tensor, "B T"]
+    translation: Float[Tensor, "B T 2"]
+
+
+@dataclass(frozen=True)
+class Motion(Record):
+    """3D joints in the camera frame (unit: mean bone length), with constant bone lengths along the tree."""
+
+    joints: Float[Tensor, "B T K 3"]
+    bone_lengths: Float[Tensor, "B L"]
+    camera: Camera
+    confidence: Float[Tensor, "B T L"] | None = None
+    index: FrameIndex | None = None
+
+    @classmethod
+    def nested_records(cls) -> dict[str, type[Record]]:
+        return {"camera": Camera, "index": FrameIndex}
+
+
+@dataclass(frozen=True)
+class Articulation(Record):
+    """The discovered model: a rooted tree (`parents[root] = -1`) at rest, its lengths, and each joint's swing range (rad).
+
+    `joint_ranges[k]` bounds the swing of the bone that ends in keypoint k about two axes (low, high); zero for the root.
+    """
+
+    parents: Int[Tensor, " K"]
+    rest_pose: Float[Tensor, "K 3"]
+    bone_lengths: Float[Tensor, " K"]
+    joint_ranges: Float[Tensor, "K 2 2"]
+    names: tuple[str, ...]
+    units: str = "mean bone length"
