@@ -141,7 +141,7 @@ class Tracks(Record):
 class Skeleton(Record):
     """A tree of limbs over K keypoints: `edges` are (parent, child) in breadth-first order from the root.
 
-    `connection` is symmetric with 1 on the tree's edges (identity before a tree is known), `cost` what the tree minimises,
+    `connection` is symmetric, 1 on the edges of the tree (identity before a tree is known), `cost` what it minimises,
     `probability` the share of bootstrap resamples that hold the edge.
     """
 
@@ -185,9 +185,9 @@ class Motion(Record):
 
 @dataclass(frozen=True)
 class Articulation(Record):
-    """The discovered model: a rooted tree (`parents[root] = -1`) at rest, its lengths, and each joint's swing range (rad).
+    """The discovered model: a rooted tree (`parents[root] = -1`) at rest, its lengths, and swing ranges (rad).
 
-    `joint_ranges[k]` bounds the swing of the bone that ends in keypoint k about two axes (low, high); zero for the root.
+    `joint_ranges[k]` bounds the swing (low, high) about two axes of the bone that ends in keypoint k; root: zero.
     """
 
     parents: Int[Tensor, " K"]
