@@ -1,0 +1,1 @@
+"""Coordinates, cameras, rotations, Procrustes and thin-plate splines: pure functions of tensors."""
