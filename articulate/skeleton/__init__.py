@@ -1,0 +1,34 @@
+"""From moving keypoints to a tree of limbs: statistics of pairs, costs, exact spanning trees, rooting."""
+
+from articulate.skeleton.as_written import as_written
+from articulate.skeleton.costs import ConnectivityConfig, limb_cost, mixed_cost
+from articulate.skeleton.discover import Diagnostics, discover_skeleton
+from articulate.skeleton.rooting import RootedTree, mirrored_pairs, root_tree
+from articulate.skeleton.spanning import (
+    edges_to_mask,
+    minimum_spanning_tree,
+    spanning_edges,
+    tree_edges,
+    tree_marginals,
+)
+from articulate.skeleton.statistics import LimbStatistics, PairStatistics, pair_statistics
+
+__all__ = [
+    "ConnectivityConfig",
+    "Diagnostics",
+    "LimbStatistics",
+    "PairStatistics",
+    "RootedTree",
+    "as_written",
+    "discover_skeleton",
+    "edges_to_mask",
+    "limb_cost",
+    "minimum_spanning_tree",
+    "mirrored_pairs",
+    "mixed_cost",
+    "pair_statistics",
+    "root_tree",
+    "spanning_edges",
+    "tree_edges",
+    "tree_marginals",
+]
