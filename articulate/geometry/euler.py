@@ -8,7 +8,7 @@ from torch import Tensor
 def euler_from_rotation(rotation: Float[Tensor, "*B 3 3"], order: str = "xyz") -> Float[Tensor, "*B 3"]:
     """Angles of `rotation_from_euler` for an order of three different axes; the middle one is in [-pi/2, pi/2].
 
-    At a gimbal lock (middle angle +-pi/2) only a sum or difference of the outer angles is defined: the last is set to 0.
+    At a gimbal lock (middle angle +-pi/2) only a sum or difference of the outer angles is defined: the last is 0.
     """
     i, j, k = ("xyz".index(letter) for letter in order.lower())
     assert len({i, j, k}) == 3, f"order {order!r} must name three different axes"

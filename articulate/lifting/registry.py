@@ -1,0 +1,24 @@
+"""The trainable lifters by the name that a configuration uses."""
+
+import torch
+
+from articulate.lifting.lifter import Lifter, LifterConfig
+from articulate.lifting.rigid_bones import RigidBones, RigidBonesConfig
+
+LIFTERS: dict[str, type[Lifter]] = {
+    "rigid_bones": RigidBones,
+}
+
+CONFIGS: dict[str, type[LifterConfig]] = {
+    "rigid_bones": RigidBonesConfig,
+}
+
+
+def build_lifter(num_keypoints: int, config: LifterConfig, generator: torch.Generator) -> Lifter:
+    """Untrained lifter of the kind that `config` names, its weights drawn from `generator`."""
+    return LIFTERS[config.kind](num_keypoints, config, generator)
+
+
+def default_config(name: str) -> LifterConfig:
+    """Configuration of a registered lifter with its default numbers."""
+    return CONFIGS[name]()
