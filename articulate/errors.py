@@ -29,3 +29,9 @@ class ExportError(ArticulateError):
     """A result that was asked for cannot be written."""
 
     exit_code = 5
+
+
+class Interrupted(ArticulateError):
+    """The run was asked to stop; what it had done is on disk."""
+
+    exit_code = 143

@@ -10,9 +10,10 @@ Frames of reference
 A frame that could not be decoded is a row of NaN with score 0.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -24,7 +25,13 @@ from articulate.errors import DataError
 
 @dataclass(frozen=True)
 class Record:
-    """Base of all records: moving, detaching and lossless round trips through one `.npz` file."""
+    """Base of all records: moving, detaching and lossless round trips through one `.npz` file.
+
+    `framewise` names the fields with the axes B, T in front, `clipwise` those with B alone; others describe all clips.
+    """
+
+    framewise: ClassVar[tuple[str, ...]] = ()
+    clipwise: ClassVar[tuple[str, ...]] = ()
 
     def to(self, device: torch.device | str) -> Self:
         """The same record on `device`."""
@@ -43,6 +50,31 @@ class Record:
             elif isinstance(value, Record):
                 changed[f.name] = value._map(function)
         return replace(self, **changed)
+
+    def take(self, rows: Int[Tensor, "B T"]) -> Self:
+        """A whole-run record (B = 1) at the frames `rows`: fields [1, N, ...] become [B, T, ...], [1, ...] [B, ...]."""
+        changed: dict[str, object] = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, Record):
+                changed[f.name] = value.take(rows)
+            elif value is not None and f.name in self.framewise:
+                changed[f.name] = value[0, rows]
+            elif value is not None and f.name in self.clipwise:
+                changed[f.name] = value.expand(rows.shape[0], *value.shape[1:])
+        return replace(self, **changed)
+
+    @classmethod
+    def join(cls, parts: Sequence[Self]) -> Self:
+        """Records of consecutive chunks (B = 1) as one: framewise fields are joined along T, others are the last's."""
+        changed: dict[str, object] = {}
+        for f in fields(cls):
+            values = [getattr(part, f.name) for part in parts]
+            if isinstance(values[-1], Record):
+                changed[f.name] = type(values[-1]).join(values)
+            elif values[-1] is not None and f.name in cls.framewise:
+                changed[f.name] = torch.cat(values, dim=1)
+        return replace(parts[-1], **changed)
 
     def arrays(self, prefix: str = "") -> dict[str, np.ndarray]:
         """Every present field as a NumPy array; fields of a nested record are named `field.inner`."""
@@ -78,7 +110,7 @@ class Record:
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray], where: str = "arrays") -> Self:
         """Inverse of `arrays`. Raises DataError naming `where` and the missing field."""
-        values = {}
+        values: dict[str, object] = {}
         nested = cls.nested_records()
         for f in fields(cls):
             if f.name in nested:
@@ -106,6 +138,8 @@ class Record:
 class FrameIndex(Record):
     """Where each frame comes from: the clip's number in the store and the true frame number in its video."""
 
+    framewise: ClassVar[tuple[str, ...]] = ("clip", "frame")
+
     clip: Int[Tensor, "B T"]
     frame: Int[Tensor, "B T"]
 
@@ -113,6 +147,8 @@ class FrameIndex(Record):
 @dataclass(frozen=True)
 class Clips(Record):
     """RGB frames in [0, 1], with the soft foreground mask where one is known."""
+
+    framewise: ClassVar[tuple[str, ...]] = ("frames", "mask")
 
     frames: Float[Tensor, "B T 3 H W"]
     index: FrameIndex
@@ -126,6 +162,8 @@ class Clips(Record):
 @dataclass(frozen=True)
 class Tracks(Record):
     """2D keypoints in the image frame, with a confidence in [0, 1] and the covariance of each position."""
+
+    framewise: ClassVar[tuple[str, ...]] = ("xy", "score", "covariance")
 
     xy: Float[Tensor, "B T K 2"]
     score: Float[Tensor, "B T K"]
@@ -164,6 +202,8 @@ class Skeleton(Record):
 class Camera(Record):
     """Weak perspective: image = scale * camera[..., :2] + translation, one scale per clip or per frame."""
 
+    framewise: ClassVar[tuple[str, ...]] = ("scale", "translation")
+
     scale: Float[Tensor, "B T"]
     translation: Float[Tensor, "B T 2"]
 
@@ -171,6 +211,9 @@ class Camera(Record):
 @dataclass(frozen=True)
 class Motion(Record):
     """3D joints in the camera frame (unit: mean bone length), with constant bone lengths along the tree."""
+
+    framewise: ClassVar[tuple[str, ...]] = ("joints", "confidence")
+    clipwise: ClassVar[tuple[str, ...]] = ("bone_lengths",)
 
     joints: Float[Tensor, "B T K 3"]
     bone_lengths: Float[Tensor, "B L"]

@@ -1,6 +1,5 @@
 """The state that stages read from and add to: at most one record of each type, and a clear word about absent ones."""
 
-from dataclasses import fields, replace
 from typing import TypeVar
 
 import torch
@@ -44,20 +43,6 @@ class State:
         """The same state on `device`."""
         return State(*(record.to(device) for record in self.records()))
 
-    def rows(self, rows: Int[Tensor, "B T"], num_rows: int) -> "State":
-        """The state of a whole run (B = 1, T = `num_rows`) at the frames `rows` of a batch."""
-        return State(*(take_rows(record, rows, num_rows) for record in self.records()))
-
-
-def take_rows(record: AnyRecord, rows: Int[Tensor, "B T"], num_rows: int) -> AnyRecord:
-    """A whole-run record at the frames `rows`: fields [1, num_rows, ...] become [B, T, ...], fields [1, ...] [B, ...]."""
-    changed: dict[str, object] = {}
-    for f in fields(record):
-        value = getattr(record, f.name)
-        if isinstance(value, Record):
-            changed[f.name] = take_rows(value, rows, num_rows)
-        elif isinstance(value, Tensor) and value.shape[:2] == (1, num_rows):
-            changed[f.name] = value[0, rows]
-        elif isinstance(value, Tensor) and value.ndim > 1 and value.shape[0] == 1:
-            changed[f.name] = value.expand(rows.shape[0], *value.shape[1:])
-    return replace(record, **changed)
+    def take(self, rows: Int[Tensor, "B T"]) -> "State":
+        """The state of a whole run (B = 1) at the frames `rows` of a batch."""
+        return State(*(record.take(rows) for record in self.records()))

@@ -1,0 +1,52 @@
+"""Run a configuration from data to results: `python run_pipeline.py configs/h36m_split.yaml seed=1 --fresh`."""
+
+import argparse
+import errno
+import sys
+from pathlib import Path
+
+from articulate.errors import ArticulateError
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """The command line; overrides are `key=value` with dots for sections."""
+    parser = argparse.ArgumentParser(
+        prog="run_pipeline.py",
+        description="Unlabelled video in; keypoints, the tree of limbs and 3D motion out. "
+        "The same command goes on where it stopped; results are never overwritten.",
+        epilog="examples: run_pipeline.py configs/h36m_split.yaml    "
+        "run_pipeline.py configs/animal_split.yaml 'data.videos=[mouse/*.mp4]' keypoints.num_keypoints=10",
+    )
+    parser.add_argument("config", type=Path, help="a file in configs/, or your own")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="key=value", help="change a value, such as seed=1 or data.size=96"
+    )
+    parser.add_argument("--fresh", action="store_true", help="start in a new folder even where a run could be resumed")
+    parser.add_argument("--device", default=None, help="auto, cpu, cuda, cuda:N or mps (default: the config's)")
+    parser.add_argument("--threads", type=int, default=None, help="CPU threads (default: as many as there are cores)")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str]) -> int:
+    """Run; returns the exit status and turns every error of the user's into one message."""
+    options = parse(arguments)
+    from stages.pipeline import run  # imported late: `--help` answers at once
+
+    try:
+        folder = run(
+            options.config, options.overrides, fresh=options.fresh, device=options.device, threads=options.threads
+        )
+    except ArticulateError as error:
+        print(f"\n{type(error).__name__}: {error}", file=sys.stderr)
+        return error.exit_code
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        print(f"\nDisk full: {error}. Nothing that was there is lost; free space, same command again.", file=sys.stderr)
+        return 5
+    print(f"results: {folder}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
