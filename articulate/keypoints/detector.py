@@ -18,14 +18,14 @@ class KeypointDetectorConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     num_keypoints: int = Field(gt=0)
-    channels: int = Field(3, gt=0, description="colour channels of the images")
-    width: float = Field(1.0, gt=0, description="channels of the hourglass relative to Harris 2024")
-    skip: Literal["full", "half"] = Field("full", description="where side branch 4b joins, see Hourglass")
+    channels: int = Field(default=3, gt=0, description="colour channels of the images")
+    width: float = Field(default=1.0, gt=0, description="channels of the hourglass relative to Harris 2024")
+    skip: Literal["full", "half"] = Field(default="full", description="where side branch 4b joins, see Hourglass")
     method: Method = "corrected"
-    temperature: float = Field(1.0, gt=0)
-    radius: int = Field(DEFAULT_RADIUS, ge=1, description="half side of the window around the mode, in cells")
-    padding: int = Field(0, ge=0, multiple_of=4, description="cells by which image and heatmap grow on each side")
-    sigma_px: float = Field(1.0, gt=0, description="half-width of the cleaned heatmaps")
+    temperature: float = Field(default=1.0, gt=0)
+    radius: int = Field(default=DEFAULT_RADIUS, ge=1, description="half side of the window around the mode, in cells")
+    padding: int = Field(default=0, ge=0, multiple_of=4, description="cells added on each side of image and heatmap")
+    sigma_px: float = Field(default=1.0, gt=0, description="half-width of the cleaned heatmaps")
 
 
 @dataclass(frozen=True)

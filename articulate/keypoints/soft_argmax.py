@@ -135,7 +135,7 @@ def border_shift(
     mode: Int[Tensor, "N K 2"],
     radius: int,
     size: tuple[int, int],
-    iterations: int = 6,
+    iterations: int = 12,
 ) -> Float[Tensor, "N K 2"]:
     """What to add to the mean (cells) of a Gaussian that the window and the border cut to [a, b], per axis.
 

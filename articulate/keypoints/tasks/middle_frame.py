@@ -1,0 +1,65 @@
+"""The middle-frame game: which of three warps of an image lies between the others? (Harris 2024, section 4)"""
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional
+
+from articulate.keypoints.detector import Detection
+from articulate.keypoints.tasks.base import Frame, Task, TaskConfig, TaskResult, Views, WarpConfig, mlp, widths
+
+
+class MiddleFrameConfig(TaskConfig):
+    """How strong the full warp is."""
+
+    warp: WarpConfig = Field(default_factory=WarpConfig)
+
+
+class MiddleFrame(Task[MiddleFrameConfig]):
+    """Cross-entropy of an MLP 6K->512->1024->2048->512->3 that sees the shuffled keypoints of three frames.
+
+    The frames are the image, the image under half a thin-plate warp, and under the whole warp; both warps sample the
+    original once. The game is solvable only where keypoints follow the image. Metric: `middle_frame_accuracy`,
+    chance 1 / 3.
+    """
+
+    Config = MiddleFrameConfig
+
+    def __init__(self, config: MiddleFrameConfig, frame: Frame) -> None:
+        super().__init__(config, frame)
+        self.judge = mlp([6 * frame.num_keypoints, *widths((512, 1024, 2048, 512), config.width), 3])
+
+    def views(
+        self,
+        images: Float[Tensor, "N C H W"],
+        generator: torch.Generator,
+        partner: Float[Tensor, "N C H W"] | None = None,
+    ) -> Views:
+        """The half and the whole warp of the played images, one after the other."""
+        images = images[: self.played(len(images))]
+        warp = self.config.warp.sample(images, generator)
+        return Views(torch.cat([warp.scaled(0.5).warp(images), warp.warp(images)]), warp)
+
+    def forward(
+        self,
+        detection: Detection,
+        images: Float[Tensor, "N C H W"],
+        generator: torch.Generator,
+        *,
+        cleaned: Float[Tensor, "N K H W"],
+        views: Views | None = None,
+    ) -> TaskResult:
+        """Shuffle the three poses of each image and ask for the middle one."""
+        assert views is not None and views.detection is not None, "middle_frame needs its views detected"
+        number = len(views.images) // 2
+        half, whole = views.detection.xy.split(number)
+        poses = torch.stack([detection.xy[:number], half, whole], 1).flatten(2)
+        order = torch.rand(number, 3, generator=generator, device=generator.device).argsort(-1).to(poses.device)
+        shuffled = poses.gather(1, order[..., None].expand_as(poses))
+        scores = self.judge(shuffled.flatten(1))
+        answer = (order == 1).long().argmax(-1)
+        accuracy = (scores.argmax(-1) == answer).to(scores.dtype).mean()
+        return TaskResult(
+            {"middle_frame": functional.cross_entropy(scores, answer)}, {"middle_frame_accuracy": accuracy.detach()}
+        )
