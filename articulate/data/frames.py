@@ -1,25 +1,16 @@
 """Batches of windows of frames from a clip store, addressed by step so that a resumed run sees the same ones."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int, UInt8
-from torch import Tensor
+from jaxtyping import Int, UInt8
 from torch.utils.data import Dataset
 
 from articulate.data.store import ClipStore
 from articulate.errors import DataError
 from articulate.records import Clips, FrameIndex
 from articulate.seeds import numpy_generator
-
-
-class Chunk(NamedTuple):
-    """Consecutive frames of one clip (B = 1) and which of them could be decoded (the others are black)."""
-
-    clips: Clips
-    valid: Bool[Tensor, " T"]
 
 
 def windows(store: ClipStore, clip_length: int, stride: int) -> Int[np.ndarray, "N 2"]:
@@ -104,16 +95,20 @@ class FrameBatches(Dataset):
         return self.table[self._order[place]]
 
 
-def iterate(store: ClipStore, chunk: int = 64) -> Iterator[Chunk]:
-    """All frames of all clips in order, at most `chunk` at a time; a chunk never holds two clips."""
+def iterate(store: ClipStore, chunk: int = 64) -> Iterator[Clips]:
+    """All frames of all clips in order (B = 1, T <= `chunk`); a chunk never holds two clips.
+
+    A frame that could not be decoded is all NaN (mask 0), so that whatever is computed from it says so.
+    """
     for i, entry in enumerate(store.clips):
         frames, masks, numbers, valid = store.frames(i), store.masks(i), store.frame_index(i), store.valid(i)
         for start in range(0, entry.num_frames, chunk):
             part = slice(start, min(start + chunk, entry.num_frames))
             number = numbers[part][None]
-            mask = None if masks is None else masks[part][None]
+            mask = None if masks is None or not store.has_masks else masks[part][None]
             clips = to_clips(frames[part][None], mask, np.full_like(number, i), number)
-            yield Chunk(clips, torch.from_numpy(valid[part].copy()))
+            clips.frames[0, torch.from_numpy(~valid[part])] = torch.nan
+            yield clips
 
 
 def to_clips(
