@@ -1,7 +1,6 @@
 """What a training writes down: scalars to `metrics.jsonl` and TensorBoard, pictures to TensorBoard and to disk."""
 
 from collections.abc import Mapping
-from typing import Self
 
 import numpy as np
 from jaxtyping import UInt8
@@ -21,7 +20,7 @@ class RunLog:
         self.folder, self.group = folder, group
         self.board = SummaryWriter(str(folder.tensorboard / f"group-{group}"), purge_step=start)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "RunLog":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -13,14 +13,17 @@ A frame that could not be decoded is a row of NaN with score 0.
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from articulate.errors import DataError
+
+# A type variable and not `Self`, which run-time type checkers refuse outside the classes that they decorate.
+AnyRecord = TypeVar("AnyRecord", bound="Record")
 
 
 @dataclass(frozen=True)
@@ -32,16 +35,17 @@ class Record:
 
     framewise: ClassVar[tuple[str, ...]] = ()
     clipwise: ClassVar[tuple[str, ...]] = ()
+    zero_when_missing: ClassVar[tuple[str, ...]] = ("score", "confidence")
 
-    def to(self, device: torch.device | str) -> Self:
+    def to(self: AnyRecord, device: torch.device | str) -> AnyRecord:
         """The same record on `device`."""
         return self._map(lambda t: t.to(device))
 
-    def detach(self) -> Self:
+    def detach(self: AnyRecord) -> AnyRecord:
         """The same record, cut from the graph."""
         return self._map(lambda t: t.detach())
 
-    def _map(self, function) -> Self:
+    def _map(self: AnyRecord, function) -> AnyRecord:
         changed = {}
         for f in fields(self):
             value = getattr(self, f.name)
@@ -51,7 +55,7 @@ class Record:
                 changed[f.name] = value._map(function)
         return replace(self, **changed)
 
-    def take(self, rows: Int[Tensor, "B T"]) -> Self:
+    def take(self: AnyRecord, rows: Int[Tensor, "B T"]) -> AnyRecord:
         """A whole-run record (B = 1) at the frames `rows`: fields [1, N, ...] become [B, T, ...], [1, ...] [B, ...]."""
         changed: dict[str, object] = {}
         for f in fields(self):
@@ -64,8 +68,20 @@ class Record:
                 changed[f.name] = value.expand(rows.shape[0], *value.shape[1:])
         return replace(self, **changed)
 
+    def blank(self: AnyRecord, valid: Bool[Tensor, " T"]) -> AnyRecord:
+        """The record with NaN in every framewise number of the frames that are not `valid`."""
+        changed: dict[str, object] = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, Record):
+                changed[f.name] = value.blank(valid)
+            elif isinstance(value, Tensor) and f.name in self.framewise and value.is_floating_point():
+                missing = ~valid.reshape(1, -1, *[1] * (value.ndim - 2))
+                changed[f.name] = value.masked_fill(missing, 0.0 if f.name in self.zero_when_missing else torch.nan)
+        return replace(self, **changed)
+
     @classmethod
-    def join(cls, parts: Sequence[Self]) -> Self:
+    def join(cls: type[AnyRecord], parts: Sequence[AnyRecord]) -> AnyRecord:
         """Records of consecutive chunks (B = 1) as one: framewise fields are joined along T, others are the last's."""
         changed: dict[str, object] = {}
         for f in fields(cls):
@@ -99,7 +115,7 @@ class Record:
         partial.replace(path)
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls: type[AnyRecord], path: Path) -> AnyRecord:
         """Read what `save` wrote. Raises DataError when the file is absent or lacks a field."""
         path = Path(path)
         if not path.is_file():
@@ -108,7 +124,7 @@ class Record:
             return cls.from_arrays({k: stored[k] for k in stored.files}, str(path))
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, np.ndarray], where: str = "arrays") -> Self:
+    def from_arrays(cls: type[AnyRecord], arrays: dict[str, np.ndarray], where: str = "arrays") -> AnyRecord:
         """Inverse of `arrays`. Raises DataError naming `where` and the missing field."""
         values: dict[str, object] = {}
         nested = cls.nested_records()

@@ -11,10 +11,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from jaxtyping import Bool
 from pydantic import Field
 from torch import Tensor, nn
 
 from articulate.config import StrictModel
+from articulate.data.frames import Chunk
 from articulate.data.store import ClipStore
 from articulate.errors import ConfigError
 from articulate.records import Clips, Record
@@ -63,18 +65,17 @@ class WholeRun:
 
     context: Context
     records: State
-    chunks: Callable[[], Iterator[Clips]]
+    chunks: Callable[[], Iterator[Chunk]]
 
-    def states(self) -> Iterator[State]:
-        """One state per chunk: its frames and the rows of every record made so far."""
+    def states(self) -> Iterator[tuple[State, Bool[Tensor, " T"]]]:
+        """Per chunk: its frames with the rows of every record made so far, and which frames could be decoded."""
         done = 0
-        for clips in self.chunks():
+        for clips, valid in self.chunks():
             count = clips.frames.shape[1]
-            rows = torch.arange(done, done + count)[None]
-            state = self.records.take(rows)
+            state = self.records.take(torch.arange(done, done + count)[None])
             state.add(clips)
             done += count
-            yield state.to(self.context.device)
+            yield state.to(self.context.device), valid
 
 
 class Stage(nn.Module):
@@ -90,8 +91,13 @@ class Stage(nn.Module):
         raise NotImplementedError
 
     def losses(self, state: State, moment: Moment) -> dict[str, Tensor]:
-        """Scalar losses by name; the names are those of `loss_names`. Called after `forward`, in the same graph."""
+        """Scalar losses by name, those of `loss_names`. The stage's own record is in `state`, in the same graph."""
         return {}
+
+    def training_step(self, state: State, moment: Moment) -> dict[str, Tensor]:
+        """Add the record to `state` and return the losses; for stages that compute both in one pass, to override."""
+        state.add(self(state))
+        return self.losses(state, moment)
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         """Groups for the optimiser; `scale` multiplies the group's learning rate."""
@@ -108,8 +114,8 @@ class Stage(nn.Module):
         """The record of the whole run (B = 1), computed once the group is trained: `forward` chunk by chunk."""
         parts = []
         with torch.no_grad():
-            for state in run.states():
-                record = self(state).detach().to("cpu")
+            for state, valid in run.states():
+                record = self(state).detach().to("cpu").blank(valid)
                 parts.append(replace(record, index=state[Clips].index.to("cpu")))
         return type(parts[0]).join(parts)
 

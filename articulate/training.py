@@ -12,14 +12,17 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
+import numpy as np
 import torch
+from jaxtyping import Int
 from torch import Tensor, nn
 
 from articulate.data.frames import FrameBatches
 from articulate.errors import Interrupted
 from articulate.logs import RunLog
-from articulate.losses import Balancer, LossTerm
+from articulate.losses import BalancedLoss, Balancer, LossTerm
 from articulate.progress import Progress
+from articulate.records import FrameIndex, Tracks
 from articulate.runs import load_checkpoint, save_checkpoint
 from articulate.schedule import Context, GroupConfig, Moment, Stage, WholeRun
 from articulate.seeds import derive_seed, torch_generator
@@ -124,13 +127,11 @@ class GroupTrainer:
         self.set_learning_rate(moment.share)
         raw: dict[str, Tensor] = {}
         for stage in self.stages:
-            state.add(stage(state))
-        for stage in self.stages:
-            raw |= stage.losses(state, moment)
+            raw |= stage.training_step(state, moment)
         values: dict[str, float] = {}
         if raw:
-            balanced = self.balancer(raw, step)
-            values = balanced.scalars()
+            balanced = self.balancer(raw, step, shared=shared_points(state))
+            values = scalars(balanced)
             for optimiser in self.optimisers.values():
                 optimiser.zero_grad(set_to_none=True)
             balanced.total.backward()
@@ -181,3 +182,28 @@ class GroupTrainer:
             optimiser.load_state_dict(content["optimisers"][name])
         self.balancer.load_state_dict(content["balancer"])
         return int(content["step"])
+
+    def rows(self, index: FrameIndex) -> Int[Tensor, "B T"]:
+        """Positions, among all frames of the store in order, of the frames of a batch."""
+        starts = np.cumsum([0] + [len(numbers) for numbers in self.batches.numbers])
+        clip, frame = index.clip.numpy(), index.frame.numpy()
+        rows = np.empty_like(frame)
+        for number in np.unique(clip):
+            here = clip == number
+            rows[here] = starts[number] + np.searchsorted(self.batches.numbers[number], frame[here])
+        return torch.from_numpy(rows)
+
+
+def shared_points(state: State) -> list[Tensor] | None:
+    """The keypoints of the batch, through which all losses of a group that trains the detector pass."""
+    if Tracks in state and state[Tracks].xy.requires_grad:
+        return [state[Tracks].xy]
+    return None
+
+
+def scalars(balanced: BalancedLoss) -> dict[str, float]:
+    """What is logged of the losses: the total; raw value, weighted value and share of the gradient of each term."""
+    values = {"total": float(balanced.total.detach())}
+    for name, term in balanced.terms.items():
+        values |= {name: term.raw, f"{name}.weighted": term.weighted, f"{name}.share": term.gradient_share}
+    return values

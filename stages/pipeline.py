@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from articulate.data.frames import iterate
-from articulate.losses import BalancingConfig, LossTerm, make_balancer
 from pydantic import Field
 
 from articulate import __version__
 from articulate.config import StrictModel, apply_override, read_yaml, validate
+from articulate.data.frames import iterate
 from articulate.errors import ConfigError, DataError
+from articulate.losses import Balancer, Balancing, LossTerm
 from articulate.progress import Progress
 from articulate.runs import RunFolder, fingerprint, versions, write_atomic
 from articulate.schedule import Context, GroupConfig, Stage, WholeRun, check_schedule, check_stage_names, nearest
@@ -40,7 +40,7 @@ class RunConfig(StrictModel):
     data: dict[str, Any]
     stages: dict[str, dict[str, Any]] = {}
     losses: dict[str, LossTerm] = {}
-    balancing: BalancingConfig = BalancingConfig()
+    balancing: Balancing = "fixed"
     schedule: list[GroupConfig] = Field(min_length=1)
 
 
@@ -148,7 +148,7 @@ def run_schedule(config: RunConfig, stages: Mapping[str, Stage], context: Contex
         if group.steps:
             names = {name for stage in members for name in stage.loss_names}
             terms = {name: term for name, term in config.losses.items() if name in names}
-            balancer = make_balancer(config.balancing, terms).to(context.device)
+            balancer = Balancer(terms, config.balancing).to(context.device)
             trainer = GroupTrainer(number, group, members, context, whole, terms, balancer)
             trainer.train(upstream, f"{title}  {context.device}")
         for stage in members:

@@ -1,0 +1,104 @@
+"""Stage 1: images to keypoints. The detector of chapter 4, trained by the tasks that the configuration names."""
+
+import numpy as np
+from einops import rearrange
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+
+from articulate.config import StrictModel
+from articulate.errors import ConfigError
+from articulate.keypoints.detector import Detection, KeypointDetector, KeypointDetectorConfig
+from articulate.keypoints.mask_terms import mask_attraction, mask_coverage
+from articulate.keypoints.multi_task import MultiTask, MultiTaskConfig
+from articulate.records import Clips, Tracks
+from articulate.schedule import Context, Moment, Stage
+from articulate.state import State
+from stages.pictures import contact_sheet, keypoint_picture
+
+BACKGROUND = 0.5
+
+
+class KeypointsConfig(StrictModel):
+    """How many keypoints, which network finds them, and what teaches it."""
+
+    num_keypoints: int = Field(16, ge=2, le=64)
+    foreground: bool = Field(True, description="paint everything outside the mask grey, where a mask is known")
+    mask_terms: bool = Field(True, description="losses mask_attraction and mask_coverage")
+    detector: dict = Field({}, description="numbers of the detector beside num_keypoints")
+    tasks: dict[str, dict] = {"reconstruction": {}}
+    shapes: tuple[str, ...] = ("jensen_shannon",)
+
+
+class KeypointsStage(Stage):
+    """Consumes clips, produces tracks."""
+
+    name = "keypoints"
+    Config = KeypointsConfig
+    consumes = (Clips,)
+    produces = Tracks
+
+    def __init__(self, config: KeypointsConfig, context: Context) -> None:
+        super().__init__()
+        self.config = config
+        size = context.store.image_size
+        settings = KeypointDetectorConfig(num_keypoints=config.num_keypoints, **config.detector)
+        self.detector = KeypointDetector(settings)
+        task_settings = MultiTaskConfig(tasks=config.tasks, shapes=config.shapes)
+        self.tasks = MultiTask(task_settings, settings, (size, size))
+        if config.mask_terms and not context.store.has_masks:
+            raise ConfigError(
+                f"keypoints.mask_terms: the store {context.store.path} holds no foreground masks; "
+                "use keypoints.mask_terms=false, or a recipe option that makes masks"
+            )
+        names = list(task_settings.loss_names())
+        self.loss_names = (*names, *(("mask_attraction", "mask_coverage") if config.mask_terms else ()))
+
+    def images(self, clips: Clips) -> Tensor:
+        """Frames [B * T, 3, H, W], grey outside the mask."""
+        frames = rearrange(clips.frames, "b t c h w -> (b t) c h w")
+        if clips.mask is None or not self.config.foreground:
+            return frames
+        mask = rearrange(clips.mask, "b t c h w -> (b t) c h w")
+        return frames * mask + BACKGROUND * (1 - mask)
+
+    def forward(self, state: State) -> Tracks:
+        clips = state[Clips]
+        return self.tracks(self.detector(self.images(clips)), clips)
+
+    def tracks(self, detection: Detection, clips: Clips) -> Tracks:
+        """The detection of a batch as a record."""
+        length = clips.frames.shape[1]
+        return Tracks(
+            xy=rearrange(detection.xy, "(b t) k d -> b t k d", t=length),
+            score=rearrange(detection.score, "(b t) k -> b t k", t=length),
+            covariance=rearrange(detection.covariance, "(b t) k d e -> b t k d e", t=length),
+            index=clips.index,
+        )
+
+    def training_step(self, state: State, moment: Moment) -> dict[str, Tensor]:
+        clips = state[Clips]
+        images = self.images(clips)
+        partner = other_frames(images, clips.frames.shape[1])
+        result = self.tasks(self.detector, images, moment.generator, partner)
+        tracks = self.tracks(result.detection, clips)
+        state.add(tracks)
+        losses = dict(result.losses)
+        if self.config.mask_terms:
+            xy = result.detection.xy
+            assert clips.mask is not None
+            flat = rearrange(clips.mask, "b t c h w -> (b t) c h w")
+            losses |= {"mask_attraction": mask_attraction(xy, flat), "mask_coverage": mask_coverage(xy, flat)}
+        return losses
+
+    def pictures(self, state: State) -> dict[str, np.ndarray]:
+        clips, tracks = state[Clips], state[Tracks]
+        tiles = [keypoint_picture(clips.frames[b, 0], tracks.xy[b, 0]) for b in range(min(16, len(tracks.xy)))]
+        return {"keypoints": contact_sheet(tiles)}
+
+
+def other_frames(images: Float[Tensor, "N C H W"], length: int) -> Float[Tensor, "N C H W"] | None:
+    """For every image the next one of its window of `length` frames (cyclic); None for single frames."""
+    if length == 1:
+        return None
+    return rearrange(rearrange(images, "(b t) c h w -> b t c h w", t=length).roll(-1, 1), "b t c h w -> (b t) c h w")
