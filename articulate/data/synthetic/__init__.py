@@ -1,0 +1,1 @@
+"""Articulated figures made by the program itself: exact skeletons, smooth motion, cameras and two renderers."""
