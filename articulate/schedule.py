@@ -16,7 +16,6 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from articulate.config import StrictModel
-from articulate.data.frames import Chunk
 from articulate.data.store import ClipStore
 from articulate.errors import ConfigError
 from articulate.records import Clips, Record
@@ -65,13 +64,16 @@ class WholeRun:
 
     context: Context
     records: State
-    chunks: Callable[[], Iterator[Chunk]]
+    chunks: Callable[[], Iterator[Clips]]
 
     def states(self) -> Iterator[tuple[State, Bool[Tensor, " T"]]]:
         """Per chunk: its frames with the rows of every record made so far, and which frames could be decoded."""
         done = 0
-        for clips, valid in self.chunks():
-            count = clips.frames.shape[1]
+        for chunk in self.chunks():
+            count = chunk.frames.shape[1]
+            # Frames that could not be decoded come as NaN, which must not reach an argmax or a convolution.
+            valid = ~chunk.frames[0, :, 0, 0, 0].isnan()
+            clips = replace(chunk, frames=chunk.frames.nan_to_num())
             state = self.records.take(torch.arange(done, done + count)[None])
             state.add(clips)
             done += count

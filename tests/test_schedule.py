@@ -214,7 +214,7 @@ def test_the_schedule_refuses_what_it_cannot_do() -> None:
 
 
 def test_an_absent_record_says_what_there_is(store: ClipStore) -> None:
-    state = State(next(iter(iterate(store, 4))).clips)
+    state = State(next(iter(iterate(store, 4))))
     with pytest.raises(ConfigError, match=r"Tracks is not available yet \(have: Clips\)"):
         state[Tracks]
 
