@@ -3,6 +3,7 @@
 from articulate.skeleton.as_written import as_written
 from articulate.skeleton.costs import ConnectivityConfig, limb_cost, mixed_cost
 from articulate.skeleton.discover import Diagnostics, discover_skeleton
+from articulate.skeleton.mask_support import segment_support
 from articulate.skeleton.rooting import RootedTree, mirrored_pairs, root_tree
 from articulate.skeleton.spanning import (
     edges_to_mask,
@@ -28,6 +29,7 @@ __all__ = [
     "mixed_cost",
     "pair_statistics",
     "root_tree",
+    "segment_support",
     "spanning_edges",
     "tree_edges",
     "tree_marginals",
