@@ -1,0 +1,130 @@
+"""Drawing limbs, trees and connection matrices so that every argument gets a gradient."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from articulate.errors import ConfigError
+from articulate.sketch.compiled import Settings, draw_compiled
+from articulate.sketch.profiles import WIDTH_FLOOR, composition_code, profile_code
+from articulate.sketch.reference import draw_reference
+
+BACKENDS = ("auto", "numba", "torch", "triton")
+
+
+def choose_backend(backend: str, device: torch.device, dtype: torch.dtype) -> str:
+    """The backend to use: `auto` is numba on the CPU, triton on CUDA, torch elsewhere and for half precision.
+
+    Raises ConfigError for an unknown name and for a backend that cannot draw on `device`.
+    """
+    if backend not in BACKENDS:
+        raise ConfigError(f"sketch: backend `{backend}` is unknown (allowed: {', '.join(BACKENDS)})")
+    if backend == "auto":
+        if dtype not in (torch.float32, torch.float64):
+            return "torch"
+        return {"cpu": "numba"}.get(device.type, "torch")
+    if backend == "triton":
+        raise ConfigError("sketch: backend `triton` is not available yet (use `auto`)")
+    if backend == "numba" and device.type != "cpu":
+        raise ConfigError(f"sketch: backend `numba` draws on the cpu, the points are on {device} (use `auto`)")
+    return backend
+
+
+def draw_limbs(
+    start: Float[Tensor, "B L 2"],
+    end: Float[Tensor, "B L 2"],
+    *,
+    size: tuple[int, int],
+    width: Float[Tensor, "L 2"] | Float[Tensor, "B L 2"] | float,
+    weight: Float[Tensor, "B L"] | Float[Tensor, " L"] | None = None,
+    colour: Float[Tensor, "L 2 C"] | Float[Tensor, "B L 2 C"] | None = None,
+    depth: Float[Tensor, "B L 2"] | None = None,
+    profile: str = "gaussian",
+    composition: str = "soft_or",
+    background: Float[Tensor, " C"] | Float[Tensor, "B C H W"] | None = None,
+    softness: float | None = None,
+    temperature: float = 0.1,
+    threshold: float = 1e-6,
+    backend: str = "auto",
+) -> Float[Tensor, "B C H W"]:
+    """Image of tapered strokes from `start` to `end`: coverage A, or A * mean colour + (1 - A) * background.
+
+    Frame: [-1, 1] at pixel centres; `width` holds the half-widths at both ends, where the intensity is one half
+    (clamped at 1e-4); equal ends draw a dot. `weight` in [0, 1] scales a limb's intensity. Without `colour` limbs are
+    white, in one channel or in those of `background`; without `background` it is black. Profiles and compositions:
+    `profiles.intensity` and `reference.compose`; after Mihai and Hare (2021) and Harris (2024, section 5.5).
+    `softness` is the half-length of the smooth step (default: one pixel), `temperature` that of the depth order in
+    `over`, in units of depth. Intensities below `threshold` are not drawn: a pixel is off by at most that much per limb.
+    Raises ConfigError for an unknown profile, composition or backend, and for `over` without depth.
+    """
+    profile_code(profile)
+    if composition_code(composition) == 3 and depth is None:
+        raise ConfigError("sketch: composition `over` needs the depth of the limbs (or use `soft_or`)")
+    batch, num_limbs = start.shape[:2]
+    widths = torch.as_tensor(width, dtype=start.dtype, device=start.device).clamp(min=WIDTH_FLOOR)
+    geometry = torch.cat([start, end, widths.expand(batch, num_limbs, 2)], dim=-1)
+    weights = start.new_ones(batch, num_limbs) if weight is None else weight.expand(batch, num_limbs)
+    if background is not None and background.ndim == 1:
+        background = background[None, :, None, None]
+    colours = None if colour is None else colour.expand(batch, num_limbs, 2, colour.shape[-1])
+    step = 2.0 / min(size) if softness is None else softness
+    drawn_depth = depth if composition == "over" and colour is not None else None
+    if choose_backend(backend, start.device, start.dtype) == "numba":
+        settings = Settings(size, profile, composition, step, temperature, threshold)
+        image = draw_compiled(geometry, weights, drawn_depth, colours, settings)
+    else:
+        image = draw_reference(geometry, weights, drawn_depth, colours, size, profile, composition, step, temperature)
+    coverage, painted = image[:, :1], image[:, 1:]
+    if colours is None:
+        return coverage if background is None else coverage + (1.0 - coverage) * background
+    return painted if background is None else painted + (1.0 - coverage) * background
+
+
+def draw_tree(
+    points: Float[Tensor, "B K 2"],
+    edges: Int[Tensor, "L 2"],
+    *,
+    size: tuple[int, int],
+    width: Float[Tensor, "L 2"] | Float[Tensor, "B L 2"] | float,
+    depth: Float[Tensor, "B K"] | None = None,
+    **options,
+) -> Float[Tensor, "B C H W"]:
+    """Image of the limbs `edges` over `points`; an edge from a point to itself is a dot. Options: `draw_limbs`.
+
+    `depth` is that of the points (camera z, greater is farther). Fails with IndexError for an edge to no point.
+    """
+    ends = None if depth is None else torch.stack([depth[:, edges[:, 0]], depth[:, edges[:, 1]]], dim=-1)
+    return draw_limbs(points[:, edges[:, 0]], points[:, edges[:, 1]], size=size, width=width, depth=ends, **options)
+
+
+def draw_matrix(
+    points: Float[Tensor, "B K 2"],
+    connection: Float[Tensor, "K K"] | Float[Tensor, "B K K"],
+    *,
+    size: tuple[int, int],
+    width: Float[Tensor, "K K"] | float,
+    depth: Float[Tensor, "B K"] | None = None,
+    colour: Float[Tensor, "K K C"] | Float[Tensor, " C"] | None = None,
+    all_pairs: bool | None = None,
+    **options,
+) -> Float[Tensor, "B C H W"]:
+    """Image of every pair of points, weighted by the upper triangle of `connection`; the diagonal draws dots.
+
+    Pairs of weight zero are left out unless `all_pairs`, which is the default where `connection` needs a gradient:
+    a straight-through tree learns from the pairs that it did not choose. Half-widths per pair, or one for all.
+    """
+    if all_pairs is None:
+        all_pairs = connection.requires_grad and torch.is_grad_enabled()
+    num_points = points.shape[1]
+    edges = torch.triu_indices(num_points, num_points, device=points.device).T
+    if not all_pairs:
+        some = connection.detach().reshape(-1, num_points, num_points)[:, edges[:, 0], edges[:, 1]]
+        edges = edges[(some != 0).any(dim=0)]
+    first, second = edges.unbind(-1)
+    if isinstance(width, Tensor):
+        width = width[first, second][:, None].expand(-1, 2)
+    if colour is not None:
+        each = colour[first, second] if colour.ndim == 3 else colour.expand(len(edges), -1)
+        options["colour"] = each[:, None].expand(-1, 2, -1)
+    weight = connection[..., first, second]
+    return draw_tree(points, edges, size=size, width=width, depth=depth, weight=weight, **options)
