@@ -32,8 +32,18 @@ class Lifter(nn.Module):
     def __init__(self, num_keypoints: int, config: LifterConfig, generator: torch.Generator) -> None:
         super().__init__()
         self.num_keypoints = num_keypoints
+        # Randomness of the losses (views, directions, noise) comes from one own generator, on the CPU on every device.
+        self.noise = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=generator)))
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("calibrated", torch.zeros((), dtype=torch.bool))
+
+    def get_extra_state(self) -> Tensor:
+        """State of the loss's random generator, so that a resumed training draws the same numbers."""
+        return self.noise.get_state()
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Inverse of `get_extra_state`."""
+        self.noise.set_state(state.cpu())
 
     def calibrate(self, xy: Float[Tensor, "N K 2"], score: Float[Tensor, "N K"] | None = None) -> None:
         """Set the one size by which all inputs are divided; `losses` does it from its first batch otherwise."""

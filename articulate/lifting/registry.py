@@ -2,14 +2,20 @@
 
 import torch
 
+from articulate.lifting.adversarial import Adversarial, AdversarialConfig
+from articulate.lifting.factorised import Factorised, FactorisedConfig
 from articulate.lifting.lifter import Lifter, LifterConfig
 from articulate.lifting.rigid_bones import RigidBones, RigidBonesConfig
 
 LIFTERS: dict[str, type[Lifter]] = {
+    "factorised": Factorised,
+    "adversarial": Adversarial,
     "rigid_bones": RigidBones,
 }
 
 CONFIGS: dict[str, type[LifterConfig]] = {
+    "factorised": FactorisedConfig,
+    "adversarial": AdversarialConfig,
     "rigid_bones": RigidBonesConfig,
 }
 
@@ -21,4 +27,4 @@ def build_lifter(num_keypoints: int, config: LifterConfig, generator: torch.Gene
 
 def default_config(name: str) -> LifterConfig:
     """Configuration of a registered lifter with its default numbers."""
-    return CONFIGS[name]()
+    return CONFIGS[name].model_validate({})
