@@ -59,7 +59,8 @@ def arm() -> Family:
         joints,
         {"explore": explore, "pick": pick, "sweep": sweep},
         pairs=[("LFinger", "RFinger")],
-        reference_size=1750.0,
+        reference_size=1350.0,
+        elevation=15.0,
         grounded=False,
         hue_start=0.55,
     )

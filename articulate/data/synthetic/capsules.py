@@ -170,7 +170,7 @@ def _unhidden(points, xy, view, edges, radii):
             for limb in range(len(edges)):
                 p, c = edges[limb, 0], edges[limb, 1]
                 z, _ = ray_hit(ox, oy, dx, dy, points[frame, p], points[frame, c], radii[limb, 0], radii[limb, 1])
-                if k == p or k == c:
+                if k in (p, c):
                     own = min(own, z)
                     thick = max(thick, radii[limb, 0] if k == p else radii[limb, 1])
                 else:

@@ -96,7 +96,8 @@ def _viewed(
     yaw = yaw_path(index, times, float(times[-1]), np.radians(options.yaw_coverage), shared, direction)
     if options.yaw_start is not None:
         yaw = yaw - yaw[0] + np.radians(options.yaw_start)
-    elevation = np.radians(options.elevation + options.elevation_spread * draw.standard_normal())
+    degrees = family.elevation if options.elevation is None else options.elevation
+    elevation = np.radians(degrees + options.elevation_spread * draw.standard_normal())
     scale = 2.0 * options.scale / family.reference_size * np.exp(options.scale_spread * draw.standard_normal())
     turn = view_rotation(yaw, float(elevation))
     centre = (poses.points.min((0, 1)) + poses.points.max((0, 1))) / 2

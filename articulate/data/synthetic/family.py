@@ -1,7 +1,7 @@
 """What a family of figures is: its tree, rest pose, joint limits, thickness, colours and activities."""
 
 import colorsys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +19,8 @@ class Family:
     Every keypoint k but the root ends the bone from `parents[k]` to k; limb `l` is the bone of `limb_child[l]`.
     At rest all bone rotations are the identity, so the rest pose is the running sum of `offsets`. `limits[k]` bounds
     the angles (rad) of the bone that ends in k about x (flexion), y (twist) and z (abduction), see `kinematics.py`.
-    `radii[l]` is the thickness of limb l at its parent and its child end.
+    `radii[l]` is the thickness of limb l at its parent and its child end; `elevation` (degrees) is where the camera stands
+    unless told otherwise.
     """
 
     name: str
@@ -30,11 +31,12 @@ class Family:
     radii: Float[np.ndarray, "L 2"]
     pairs: Int[np.ndarray, "P 2"]
     reference_size: float
-    activities: dict[str, Activity]
+    activities: Mapping[str, Activity]
     units: str = "mm"
     planar: bool = False
     grounded: bool = True
     hue_start: float = 0.0
+    elevation: float = 8.0
 
     @property
     def num_keypoints(self) -> int:
@@ -77,7 +79,7 @@ class Family:
 def build_family(
     name: str,
     joints: Sequence[tuple],
-    activities: dict[str, Activity],
+    activities: Mapping[str, Activity],
     pairs: Sequence[tuple[str, str]] = (),
     **facts,
 ) -> Family:

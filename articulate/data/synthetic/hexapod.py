@@ -110,6 +110,7 @@ def hexapod() -> Family:
         joints,
         ACTIVITIES,
         pairs=[("L" + part, "R" + part) for part in parts],
-        reference_size=112.0,
+        reference_size=130.0,
+        elevation=40.0,
         hue_start=0.3,
     )

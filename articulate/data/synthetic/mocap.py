@@ -69,7 +69,7 @@ def load_recording(path: Path) -> Recording:
         raise DataError(f"{path}: up_axis is {up!r}, allowed are {', '.join(UPRIGHT)}")
     if xyz.ndim != 3 or xyz.shape[1:] != (len(parents), 3) or (parents < 0).sum() != 1:
         raise DataError(f"{path}: xyz {xyz.shape} and parents {parents.shape} are not one rooted tree of keypoints")
-    good = np.isfinite(xyz).all((1, 2))
+    good = np.asarray(np.isfinite(xyz).all((1, 2)))
     if not good.any():
         raise DataError(f"{path}: no frame has all keypoints")
     start, stop = longest_run(good)
@@ -93,9 +93,9 @@ def pose_recording(
     start = int(generator.integers(len(recording.xyz) - (length - 1) * stride))
     points = recording.xyz[start : start + (length - 1) * stride + 1 : stride].copy()
     root = points[:, int(np.flatnonzero(recording.parents < 0)[0])]
+    # Slow enough that a step or a jump still shows, fast enough that a walk or a climb stays in the frame.
     path = gaussian_filter1d(root, 0.4 * recording.fps / stride, axis=0, mode="nearest") if follow else root[:1]
-    points[..., 0] -= path[:, None, 0]
-    points[..., 2] -= path[:, None, 2]
+    points -= path[:, None]
     return Poses(points, swing_frames(points, recording.parents, tree_edges(recording.parents)))
 
 
@@ -144,7 +144,7 @@ def _level(parents: np.ndarray, k: int) -> int:
 def side_pairs(names: Sequence[str]) -> Int[np.ndarray, "P 2"]:
     """(left, right) keypoints, from names that differ only by a leading or trailing side."""
     place = {name: k for k, name in enumerate(names)}
-    found = {}
+    found: dict[int, int] = {}
     for k, name in enumerate(names):
         for left, right in SIDES:
             for twin in (

@@ -13,13 +13,11 @@ class SyntheticOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     family: str = Field("person", description=f"Kind of figure: {', '.join(FAMILIES)}. Not used with `motion`.")
-    activities: tuple[str, ...] = Field(
-        (), description="Activities, by turns over the clips; empty: all of the family."
-    )
+    activities: tuple[str, ...] = Field((), description="Activities, by turns over the clips; empty: all.")
     motion: tuple[str, ...] = Field(
         (), description="Recorded motion instead of a family: .npz files, patterns or folders (xyz, parents, up_axis)."
     )
-    follow: bool = Field(True, description="With `motion`: the camera follows the (smoothed) root over the ground.")
+    follow: bool = Field(True, description="With `motion`: the camera follows the (smoothed) root.")
     look: Literal["sticks", "capsules"] = Field("capsules", description="Anti-aliased sticks, or shaded capsules.")
     cue: Literal["none", "widths", "colours"] = Field("colours", description="By what limbs can be told apart.")
     size: int = Field(64, ge=16, le=1024, description="Side of the square frames in pixels.")
@@ -28,12 +26,12 @@ class SyntheticOptions(BaseModel):
     fps: float = Field(30.0, gt=0, description="Frames per second.")
     speed: float = Field(1.0, gt=0, description="Tempo of the motion.")
     yaw_coverage: float = Field(180.0, ge=0, description="Degrees that the figure turns in a clip.")
-    yaw_start: float | None = Field(
-        None, description="First yaw in degrees, 0 = facing the camera; none: spread evenly."
+    yaw_start: float | None = Field(None, description="First yaw in degrees, 0: facing the camera; none: spread.")
+    elevation: float | None = Field(
+        None, ge=-90, le=90, description="Degrees from which the camera looks down; none: the family's own."
     )
-    elevation: float = Field(8.0, ge=-90, le=90, description="Degrees from which the camera looks down.")
     elevation_spread: float = Field(0.0, ge=0, description="Standard deviation of the elevation over clips, degrees.")
-    scale: float = Field(0.74, gt=0, description="Size of the figure as a share of the frame.")
+    scale: float = Field(0.84, gt=0, description="Size of the figure as a share of the frame.")
     scale_spread: float = Field(0.0, ge=0, description="Standard deviation of log scale over clips.")
     wander: float = Field(0.08, ge=0, description="How far the figure drifts, as a share of its size.")
     body_spread: float = Field(0.0, ge=0, description="Standard deviation of log bone lengths over clips; 0: one body.")
@@ -48,7 +46,7 @@ class SyntheticOptions(BaseModel):
     noise: float = Field(
         0.0,
         ge=0,
-        description="Jitter of each drawn keypoint in each frame, per cent of the frame side; the truth stays.",
+        description="Jitter of each drawn keypoint and frame, per cent of the frame side; the truth stays.",
     )
     pixel_noise: float = Field(0.0, ge=0, le=1, description="Standard deviation of noise on pixel values (white = 1).")
     seed: Annotated[int, Field(ge=0)] = Field(0, description="Everything random follows from it.")

@@ -45,6 +45,6 @@ def person() -> Family:
         joints,
         ACTIVITIES,
         pairs=[("L" + part, "R" + part) for part in parts],
-        reference_size=1780.0,
+        reference_size=1850.0,
         hue_start=0.02,
     )

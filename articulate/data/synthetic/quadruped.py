@@ -111,5 +111,6 @@ def quadruped() -> Family:
         ACTIVITIES,
         pairs=[("L" + part, "R" + part) for part in parts],
         reference_size=1180.0,
+        elevation=12.0,
         hue_start=0.08,
     )

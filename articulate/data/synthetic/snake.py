@@ -60,6 +60,7 @@ def snake() -> Family:
         "snake",
         joints,
         {"slither": slither, "sidewind": sidewind, "coil": coil, "strike": strike},
-        reference_size=1150.0,
+        reference_size=1400.0,
+        elevation=55.0,
         hue_start=0.25,
     )

@@ -57,47 +57,54 @@ def _nearest(px, py, ax, ay, bx, by):
 
 @no_type_check
 @njit(cache=True, error_model="numpy")
+def _gather(row, column, points, depth, edges, half, alphas, depths, order):
+    """Sticks that cover a pixel, sorted from far to near; returns their number."""
+    count = 0
+    for limb in range(len(edges)):
+        a, b = edges[limb, 0], edges[limb, 1]
+        ax, ay, bx, by = points[a, 0], points[a, 1], points[b, 0], points[b, 1]
+        reach = half[limb] + 0.5
+        if row < min(ay, by) - reach or row > max(ay, by) + reach:
+            continue
+        if column < min(ax, bx) - reach or column > max(ax, bx) + reach:
+            continue
+        t, distance = _nearest(column, row, ax, ay, bx, by)
+        alpha = min(1.0, reach - distance)
+        if alpha <= 0.0:
+            continue
+        here = depth[a] + t * (depth[b] - depth[a])
+        place = count
+        while place > 0 and depths[place - 1] < here:
+            alphas[place], depths[place], order[place] = alphas[place - 1], depths[place - 1], order[place - 1]
+            place -= 1
+        alphas[place], depths[place], order[place] = alpha, here, limb
+        count += 1
+    return count
+
+
+@no_type_check
+@njit(cache=True, error_model="numpy")
 def _paint(points, depth, edges, colours, half, empty, occlusion, frames, mask):
+    """Gather the sticks at every pixel and compose them over the empty scene."""
     num_limbs, size = len(edges), frames.shape[1]
     alphas, depths, order = np.empty(num_limbs), np.empty(num_limbs), np.empty(num_limbs, np.int64)
     for frame in range(len(points)):
         for row in range(size):
             for column in range(size):
-                count = 0
-                for limb in range(num_limbs):
-                    a, b = edges[limb, 0], edges[limb, 1]
-                    ax, ay = points[frame, a, 0], points[frame, a, 1]
-                    bx, by = points[frame, b, 0], points[frame, b, 1]
-                    reach = half[limb] + 0.5
-                    if row < min(ay, by) - reach or row > max(ay, by) + reach:
-                        continue
-                    if column < min(ax, bx) - reach or column > max(ax, bx) + reach:
-                        continue
-                    t, distance = _nearest(column, row, ax, ay, bx, by)
-                    alpha = min(1.0, half[limb] - distance + 0.5)
-                    if alpha <= 0.0:
-                        continue
-                    here = depth[frame, a] + t * (depth[frame, b] - depth[frame, a])
-                    place = count  # insertion from far to near
-                    while place > 0 and depths[place - 1] < here:
-                        alphas[place], depths[place] = alphas[place - 1], depths[place - 1]
-                        order[place] = order[place - 1]
-                        place -= 1
-                    alphas[place], depths[place], order[place] = alpha, here, limb
-                    count += 1
+                count = _gather(row, column, points[frame], depth[frame], edges, half, alphas, depths, order)
                 clear = 1.0
                 for i in range(count):
                     clear *= 1.0 - alphas[i]
                 mask[frame, row, column] = 1.0 - clear
                 for channel in range(3):
                     value = empty[row, column, channel]
-                    if occlusion:
-                        for i in range(count):
-                            value += alphas[i] * (colours[order[i], channel] - value)
-                    else:
-                        dark = 1.0
-                        for i in range(count):
-                            dark *= 1.0 - alphas[i] * colours[order[i], channel]
+                    dark = 1.0
+                    for i in range(count):
+                        colour = colours[order[i], channel]
+                        if occlusion:
+                            value += alphas[i] * (colour - value)
+                        dark *= 1.0 - alphas[i] * colour
+                    if not occlusion:
                         value = value * clear + 1.0 - dark
                     frames[frame, row, column, channel] = value
 
@@ -114,7 +121,7 @@ def _visible(points, depth, edges, half, size, occlusion):
             if occlusion and seen:
                 for limb in range(len(edges)):
                     a, b = edges[limb, 0], edges[limb, 1]
-                    if k == a or k == b:
+                    if k in (a, b):
                         continue
                     t, distance = _nearest(
                         x, y, points[frame, a, 0], points[frame, a, 1], points[frame, b, 0], points[frame, b, 1]
