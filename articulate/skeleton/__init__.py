@@ -13,6 +13,7 @@ from articulate.skeleton.spanning import (
     tree_marginals,
 )
 from articulate.skeleton.statistics import LimbStatistics, PairStatistics, pair_statistics
+from articulate.skeleton.tracker import TreeTracker
 
 __all__ = [
     "ConnectivityConfig",
@@ -20,6 +21,8 @@ __all__ = [
     "LimbStatistics",
     "PairStatistics",
     "RootedTree",
+    "TreePredictor",
+    "TreeTracker",
     "as_written",
     "discover_skeleton",
     "edges_to_mask",
@@ -32,5 +35,6 @@ __all__ = [
     "segment_support",
     "spanning_edges",
     "tree_edges",
+    "tree_log_likelihood",
     "tree_marginals",
 ]

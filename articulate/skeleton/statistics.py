@@ -16,7 +16,7 @@ class PairStatistics:
     """Per pair of keypoints, float64, in the unit of the points: the material of every cost.
 
     `variance` is that of the distance, less the part that position noise explains; `high` its 95th percentile;
-    `velocity` the root mean square of the difference of velocities per frame (NaN where no frames follow each other);
+    `velocity` the root mean square of the difference of displacements over the lag (NaN where no frames follow);
     `weight` the sum of frame weights (0: the pair was never seen together).
     """
 
@@ -79,13 +79,17 @@ class LimbStatistics:
     the same moments. `momentum` m in [0, 1) multiplies what is known by m before each update (0: keep everything, a
     plain sum). `trim` cuts that share off both tails of every pair within each batch, rescaled as for a normal
     distribution. Frames with NaN in a keypoint are skipped for its pairs and counted in `skipped`. Trimming and `high`
-    (the largest batch percentile mean, weighted) depend on the batches; the moments without `trim` do not.
+    (the weighted mean of the percentiles of the batches) depend on the batches; the moments without `trim` do not.
+    Velocities are displacements over `velocity_lag` frames: a few frames rise above the noise of the positions.
     """
 
-    def __init__(self, num_keypoints: int, num_blocks: int = 1, momentum: float = 0.0, trim: float = 0.0) -> None:
+    def __init__(
+        self, num_keypoints: int, num_blocks: int = 1, momentum: float = 0.0, trim: float = 0.0, velocity_lag: int = 1
+    ) -> None:
         if not 0 <= momentum < 1 or not 0 <= trim < 0.5:
             raise ValueError(f"momentum {momentum} must lie in [0, 1) and trim {trim} in [0, 0.5)")
         self.num_keypoints, self.num_blocks, self.momentum, self.trim = num_keypoints, num_blocks, momentum, trim
+        self.velocity_lag = velocity_lag
         shape = (num_blocks, num_keypoints, num_keypoints)
         self.moments = {name: torch.zeros(shape, dtype=torch.float64) for name in FIELDS}
         self.frames = torch.zeros(num_blocks, dtype=torch.int64)
@@ -114,8 +118,8 @@ class LimbStatistics:
         if covariance is not None:
             noise = distance_noise(work, covariance.detach().to("cpu", torch.float64).nan_to_num(0.0))
             batch["noise"] = (weights * noise).sum(dim=0) / batch["weight"].clamp_min(1e-300)
-        if consecutive and work.shape[0] > 1:
-            batch |= _velocity_moments(work, weights)
+        if consecutive and work.shape[0] > self.velocity_lag:
+            batch |= _velocity_moments(work, weights, self.velocity_lag)
         if self.momentum > 0:
             for name in ("weight", "squares", "velocity_weight"):
                 self.moments[name][block] *= self.momentum
@@ -201,10 +205,10 @@ def _batch_moments(points: Tensor, weights: Tensor, trim: float) -> dict[str, Te
     }
 
 
-def _velocity_moments(points: Tensor, weights: Tensor) -> dict[str, Tensor]:
-    """Weighted mean square of the difference of velocities of every pair, over frames that follow each other."""
-    both = torch.minimum(weights[1:], weights[:-1])
-    step = points[1:] - points[:-1]
+def _velocity_moments(points: Tensor, weights: Tensor, lag: int) -> dict[str, Tensor]:
+    """Weighted mean square of the difference of velocities of every pair, over `lag` frames."""
+    both = torch.minimum(weights[lag:], weights[:-lag])
+    step = points[lag:] - points[:-lag]
     difference = (step[:, :, None] - step[:, None, :]).square().sum(dim=-1)
     weight = both.sum(dim=0)
     return {"velocity_weight": weight, "velocity": (both * difference).sum(dim=0) / weight.clamp_min(1e-300)}

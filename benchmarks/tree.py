@@ -1,0 +1,218 @@
+"""The tree: exactness (T6a), trees from true keypoints (T6), time and gradients (T6b), learning through a sketch (T6c).
+
+Labels are read here for scoring alone. Constants of the method were tuned on every second CMU clip and on synthetic
+top-view bodies; rows `cmu (tuned on)` and `cmu (held out)` keep the two apart, all other sets were not used.
+"""
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+import networkx as nx
+import numpy as np
+import torch
+from scoreboard import Row, publish
+
+from articulate.evaluation.tree import edge_scores, rigid_groups, spanning_tree, tree_floors
+from articulate.skeleton import (
+    ConnectivityConfig,
+    as_written,
+    discover_skeleton,
+    edges_to_mask,
+    minimum_spanning_tree,
+    spanning_edges,
+)
+
+DATA = Path(os.environ.get("ARTICULATE_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
+OURS = {"high": 1.0, "velocity": 1.0, "spread": 1.0, "centrality": 0.4}
+METHODS = {
+    "ours": ConnectivityConfig(mix=OURS, num_resamples=1),
+    "ours, spread floor 1.5": ConnectivityConfig(mix=OURS, num_resamples=1, spread_floor=1.5),
+    "ours, no centrality": ConnectivityConfig(
+        mix={k: OURS[k] for k in ("high", "velocity", "spread")}, num_resamples=1
+    ),
+    "p95 x velocity": ConnectivityConfig(mix={"high_velocity": 1.0}, num_resamples=1, velocity_lag=1),
+    "joint fit": ConnectivityConfig(mix={"joint_residual": 1.0}, num_resamples=1),
+}
+FLIES = {
+    "fly13 fly0": "fly13_court/labels_fly0",
+    "fly13 fly1": "fly13_court/labels_fly1",
+    "fly24 fly0": "fly24_pair/labels_fly0",
+    "fly24 fly1": "fly24_pair/labels_fly1",
+    "fly32": "fly32_images/labels",
+}
+
+
+def sequences(quick: bool) -> list[tuple[str, torch.Tensor, list, bool]]:
+    """(set, points in units of the body's median diagonal, true edges, is mocap); at most 1200 frames each."""
+    found = []
+    clips = sorted((DATA / "cmu_mocap" / "clips").glob("*.npz"))
+    files = [("cmu (tuned on)" if i % 2 == 0 else "cmu (held out)", p) for i, p in enumerate(clips)]
+    files = files[2::5] if quick else files
+    files += [(n, DATA / n / "labels.npz") for n in ("rat23_3d", "mouse34_3d")]
+    files += [(n, DATA / f"{p}.npz") for n, p in FLIES.items()]
+    for name, path in files:
+        with np.load(path) as z:
+            xyz = np.array(z["xyz"] if "xyz" in z.files else z["xy"], dtype=np.float64)
+            if "crop_xy0" in z.files:
+                xyz = xyz + z["crop_xy0"][:, None]
+            if "vis" in z.files:
+                xyz[~z["vis"]] = np.nan
+            known = xyz[np.isfinite(xyz).all((1, 2))]
+            size = np.median(np.linalg.norm(known.max(1) - known.min(1), axis=-1))
+            found.append((name, torch.from_numpy(xyz[:1200] / size), z["edges"].tolist(), name.startswith("cmu")))
+    return found
+
+
+def trees_of(points: torch.Tensor) -> dict[str, list]:
+    """Edges of every floor and method for one sequence."""
+    trees: dict[str, list] = {f"floor {k}": v for k, v in tree_floors(points).items()}
+    for name, config in METHODS.items():
+        if points.shape[-1] == 3 and name == "ours, no centrality":
+            continue
+        skeleton, _ = discover_skeleton(points, config=config)
+        trees[name] = skeleton.edges.tolist()
+    return trees
+
+
+def true_keypoints(quick: bool) -> list[Row]:
+    """T6: recall as is and up to rigid groups, 3D and 2D (x, y), over noise in % of the body's diagonal."""
+    values: dict[tuple, list[float]] = {}
+    for number, (name, points, true, mocap) in enumerate(sequences(quick)):
+        groups = rigid_groups(points, 0.003 if mocap else 0.01) if points.shape[-1] == 3 else []
+        for noise in (0.0, 1.0) if quick else (0.0, 0.25, 0.5, 1.0):
+            for axes in range(points.shape[-1], 1, -1):
+                generator = torch.Generator().manual_seed(number)
+                noisy = points + 0.01 * noise * torch.randn(points.shape, generator=generator, dtype=points.dtype)
+                for method, edges in trees_of(noisy[..., :axes]).items():
+                    scores = edge_scores(edges, true, groups)
+                    key = (name, axes, noise, method)
+                    values.setdefault((*key, "recall"), []).append(scores["recall"])
+                    if mocap:
+                        for kind in ("rigid", "contracted"):
+                            values.setdefault((*key, f"recall, {kind}"), []).append(scores[f"{kind}_recall"])
+    return [Row("T6", f"{n}, {a}D, noise {z} %d", m, metric, "share", v) for (n, a, z, m, metric), v in values.items()]
+
+
+def exactness(count: int) -> list[Row]:
+    """T6a: weight against networkx on random, tied and rigid matrices of K 7 to 32, and how often listing 5.1 is wrong."""
+    generator = torch.Generator().manual_seed(0)
+    wrong, wrong_listing, listing = 0, 0, 0
+    for number in range(count):
+        size = 7 + number % 26
+        cost = torch.rand(size, size, dtype=torch.float64, generator=generator)
+        cost = cost + cost.mT
+        if number % 3 == 1:
+            cost = (cost * 4).round()
+        elif number % 3 == 2:
+            cost = cost * 1e-13
+        edges = spanning_edges(cost)
+        best = sum(float(cost[a, b]) for a, b in spanning_tree(cost))
+        ours = float(cost[edges[:, 0], edges[:, 1]].sum())
+        tree = nx.is_tree(nx.Graph(edges.tolist()))
+        wrong += not (tree and abs(ours - best) <= 1e-12 * max(abs(best), 1e-300) + 1e-300)
+        if number % 50 == 0:
+            listing += 1
+            wrong_listing += not torch.equal(as_written(cost), edges_to_mask(edges, size, torch.float64))
+    return [
+        Row("T6a", f"{count} matrices, K 7 to 32", "ours", "weight differs from networkx", "share", [wrong / count]),
+        Row("T6a", f"{listing} of them", "as written", "not the minimum tree", "share", [wrong_listing / listing]),
+    ]
+
+
+def speed() -> list[Row]:
+    """T6b: forward + backward per call, and alignment of the gradient with that of the exact expectation of a loss."""
+    rows = []
+    for size in (7, 16, 32, 64):
+        for batch in (1, 64):
+            cost = torch.rand(batch, size, size, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+            target = torch.rand_like(cost)
+            for method in ("straight_through", "kirchhoff"):
+                leaf, times = cost.clone().requires_grad_(), []
+                for _ in range(6):
+                    start = time.perf_counter()
+                    (minimum_spanning_tree(leaf, method) * target).sum().backward()
+                    times.append(1000 * (time.perf_counter() - start))
+                rows.append(Row("T6b", f"K {size}, batch {batch}", method, "forward + backward", "ms", times[1:]))
+            start = time.perf_counter()
+            for matrix in cost[: min(batch, 8)]:
+                spanning_tree(matrix)
+            each = 1000 * (time.perf_counter() - start) / min(batch, 8) * batch
+            rows.append(Row("T6b", f"K {size}, batch {batch}", "networkx", "forward", "ms", [each]))
+    return rows
+
+
+def draw(points: torch.Tensor, weights: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    """Plain Gaussian sketch [B, 32, 32] of every pair, weighted: 1 - prod(1 - w h)."""
+    axis = (torch.arange(32, dtype=points.dtype) + 0.5) / 16 - 1
+    pixels = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=-1).reshape(-1, 2)
+    a, b = points[:, rows, None], points[:, columns, None]
+    along = ((pixels - a) * (b - a)).sum(-1) / ((b - a).square().sum(-1) + 1e-9)
+    distance = (pixels - a - along.clamp(0, 1)[..., None] * (b - a)).square().sum(-1)
+    strength = weights[None, :, None] * torch.exp(-distance / (2 * 0.04**2))
+    return 1 - torch.exp(torch.log1p(-strength.clamp(max=0.999)).sum(dim=1))
+
+
+def learn_tree(seed: int, method: str, size: int = 16, steps: int = 400) -> tuple[float, float]:
+    """T6c: recover a random tree of `size` known moving keypoints from its sketches; (edge recall, steps until exact)."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.rand(size, size, generator=generator)
+    true = minimum_spanning_tree(noise + noise.mT)
+    rows, columns = torch.triu_indices(size, size, offset=1)
+    # Small weights at first, so that no edge is preferred before the first picture is seen.
+    cost = (0.1 * torch.rand(size, size, generator=generator)).requires_grad_()
+    optimizer = torch.optim.Adam([cost], lr=0.1)
+    for step in range(steps):
+        points = 1.8 * torch.rand(4, size, 2, generator=generator) - 0.9
+        mask = minimum_spanning_tree(cost, method)
+        if torch.equal(mask.detach(), true):
+            return 1.0, float(step)
+        loss = (
+            draw(points, mask[rows, columns], rows, columns) - draw(points, true[rows, columns], rows, columns)
+        ) ** 2
+        optimizer.zero_grad()
+        loss.mean().backward()
+        optimizer.step()
+    return float((minimum_spanning_tree(cost.detach()) * true).sum() / true.sum()), float("nan")
+
+
+def sketch_learning(seeds: int) -> list[Row]:
+    """T6c rows for both gradients."""
+    rows = []
+    for method in ("straight_through", "kirchhoff"):
+        start = time.perf_counter()
+        results = [learn_tree(seed, method) for seed in range(seeds)]
+        failed = sum(r < 1 for r, _ in results)
+        seconds = time.perf_counter() - start
+        rows.append(Row("T6c", "K 16", method, "edge recall", "share", [r for r, _ in results], failed, seconds))
+        rows.append(Row("T6c", "K 16", method, "steps until exact", "steps", [s for _, s in results], failed, seconds))
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", choices=["T6", "T6a", "T6b", "T6c"])
+    parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--budget", type=float, default=600, help="seconds; tables that start later are left out")
+    parser.add_argument("--device", default="cpu", choices=["cpu"], help="trees are decided on the CPU")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    tables = {
+        "T6a": lambda: exactness(1000 if arguments.quick else 10000),
+        "T6": lambda: true_keypoints(arguments.quick),
+        "T6b": speed,
+        "T6c": lambda: sketch_learning(arguments.seeds),
+    }
+    start, rows = time.perf_counter(), []
+    for name, table in tables.items():
+        if arguments.only in (None, name):
+            if time.perf_counter() - start > arguments.budget:
+                raise SystemExit(f"tree: the budget of {arguments.budget} s ended before table {name}")
+            rows += table()
+    publish(rows, "tree" if arguments.only is None else f"tree_{arguments.only}")
+
+
+if __name__ == "__main__":
+    main()
