@@ -37,11 +37,11 @@ def draw_tree(
 ) -> UInt8[np.ndarray, "size_h size_w 3"]:
     """The picture, `size` pixels high, with the tree on it; confidence is opacity, lost points are absent."""
     height, width = image.shape[:2]
-    scale = size / height
-    canvas = Image.fromarray(image).resize((max(2, round(width * scale)), size), Image.Resampling.BILINEAR)
-    layer = Image.new("RGBA", (canvas.width * OVERSAMPLING, size * OVERSAMPLING))
-    pen, thick = ImageDraw.Draw(layer), max(3, size * OVERSAMPLING // 110)
-    place = (xy + 0.5) * scale * OVERSAMPLING
+    scale = OVERSAMPLING * size / height
+    columns = OVERSAMPLING * max(2, round(width * size / height))
+    canvas = Image.fromarray(image).resize((columns, OVERSAMPLING * size), Image.Resampling.BILINEAR)
+    pen, thick = ImageDraw.Draw(canvas, "RGBA"), max(3, size * OVERSAMPLING // 110)
+    place = (xy + 0.5) * scale
     colours = palette(len(xy))
     known = np.isfinite(place).all(-1)
     for a, b in edges:
@@ -51,9 +51,7 @@ def draw_tree(
     for k in np.flatnonzero(known):
         box = [*(place[k] - 1.3 * thick), *(place[k] + 1.3 * thick)]
         pen.ellipse(box, fill=with_alpha(colours[k], 0.25 + 0.75 * confidence[k]), outline=(255, 255, 255, 220))
-    layer = layer.resize(canvas.size, Image.Resampling.BOX)
-    canvas.paste(layer, mask=layer.getchannel("A"))
-    return np.asarray(canvas)
+    return np.asarray(canvas.reduce(OVERSAMPLING))
 
 
 def turned(points: Float[np.ndarray, "K 3"], yaw: float, tilt: float = 0.25) -> Float[np.ndarray, "K 3"]:
@@ -90,12 +88,12 @@ def draw_pose(
     `radius` (unit of the joints) fills the picture; `ground` is the height (y, downwards) of the grid.
     """
     side = size * OVERSAMPLING
-    canvas = Image.new("RGBA", (side, side), (*PAPER, 255))
-    layer = Image.new("RGBA", (side, side))
+    canvas = Image.new("RGB", (side, side), PAPER)
+    pen = ImageDraw.Draw(canvas, "RGBA")
     middle, to_pixels = side / 2, 0.46 * side / radius
-    draw_ground(ImageDraw.Draw(canvas), ground, yaw, to_pixels, middle)
+    draw_ground(pen, ground, yaw, to_pixels, middle)
     if np.isfinite(joints).all():
-        pen, thick, colours = ImageDraw.Draw(layer), max(4, side // 90), palette(len(joints))
+        thick, colours = max(4, side // 90), palette(len(joints))
         seen = turned(joints - joints.mean(0), yaw)
         place = seen[:, :2] * to_pixels + middle
         for a, b in sorted(edges, key=lambda e: -(seen[e[0], 2] + seen[e[1], 2])):
@@ -105,5 +103,4 @@ def draw_pose(
         for k in np.argsort(-seen[:, 2]):
             box = [*(place[k] - 0.9 * thick), *(place[k] + 0.9 * thick)]
             pen.ellipse(box, fill=with_alpha(colours[k], 0.3 + 0.7 * confidence[k]))
-    canvas.alpha_composite(layer)
-    return np.asarray(canvas.convert("RGB").resize((size, size), Image.Resampling.BOX))
+    return np.asarray(canvas.reduce(OVERSAMPLING))
