@@ -6,17 +6,20 @@ from articulate.lifting.adversarial import Adversarial, AdversarialConfig
 from articulate.lifting.factorised import Factorised, FactorisedConfig
 from articulate.lifting.lifter import Lifter, LifterConfig
 from articulate.lifting.rigid_bones import RigidBones, RigidBonesConfig
+from articulate.lifting.views import ViewLifter, ViewsConfig
 
 LIFTERS: dict[str, type[Lifter]] = {
     "factorised": Factorised,
     "adversarial": Adversarial,
     "rigid_bones": RigidBones,
+    "views": ViewLifter,
 }
 
 CONFIGS: dict[str, type[LifterConfig]] = {
     "factorised": FactorisedConfig,
     "adversarial": AdversarialConfig,
     "rigid_bones": RigidBonesConfig,
+    "views": ViewsConfig,
 }
 
 

@@ -1,0 +1,81 @@
+"""Depths that respect bone lengths: signs from a lifter, magnitudes from the lengths, in closed form along the tree."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from articulate.skeleton.rooting import root_tree
+
+
+def bone_lengths(
+    xy: Float[Tensor, "N K 2"],
+    depth: Float[Tensor, "N K"],
+    edges: Int[Tensor, "L 2"],
+    weight: Float[Tensor, "N K"],
+    quantile: float = 0.95,
+) -> Float[Tensor, " L"]:
+    """Length of each bone over the frames of one clip, in units of `xy`, from projections and lifted depths.
+
+    The projection is a lower bound that is nearly reached when views vary (its `quantile`), the lifted length a noisy
+    guess without that bound (its median): the mean of the two. Bones that are never seen have length 0.
+    """
+    parent, child = edges.unbind(1)
+    offset = xy[:, child] - xy[:, parent]
+    unseen = (weight[:, child] * weight[:, parent]) <= 0
+    flat = offset.norm(dim=-1).masked_fill(unseen, torch.nan)
+    lifted = (offset.square().sum(-1) + (depth[:, child] - depth[:, parent]).square()).sqrt()
+    typical = lifted.masked_fill(unseen, torch.nan).nanmedian(0).values
+    return torch.nan_to_num((torch.nanquantile(flat, quantile, dim=0) + typical) / 2)
+
+
+def settled_depth(
+    xy: Float[Tensor, "N K 2"],
+    depth: Float[Tensor, "N K"],
+    edges: Int[Tensor, "L 2"],
+    lengths: Float[Tensor, " L"],
+    weight: Float[Tensor, "N K"],
+    noise: float = 0.0,
+) -> Float[Tensor, "N K"]:
+    """Depths of mean 0 with |dz| = sqrt(L^2 - p^2) and the sign of the lifted dz on every bone.
+
+    `noise` is the standard deviation of each coordinate of `xy`: it lengthens projections, p^2 - 4 noise^2 on average,
+    and where L^2 - p^2 is within its reach the lifted |dz| is trusted instead, by the share of their variances.
+    Bones with an unseen end keep their lifted dz. `edges` must list parents before children.
+    """
+    result = torch.zeros_like(depth)
+    for (parent, child), length in zip(edges.tolist(), lengths, strict=True):
+        lifted = depth[:, child] - depth[:, parent]
+        squared = length.square() - (xy[:, child] - xy[:, parent]).square().sum(-1) + 4 * noise**2
+        exact = squared.clamp_min(0).sqrt()
+        # d(dz) = p d(p) / dz grows without bound at dz = 0: there the formula says nothing, and the lifter more.
+        spread = 2 * noise**2 * length.square() / (squared.abs() + 2 * noise * length + 1e-12)
+        trust = 0.15**2 * length.square() / (0.15**2 * length.square() + spread + 1e-12)
+        step = trust * exact * lifted.sign() + (1 - trust) * lifted
+        both = (weight[:, child] * weight[:, parent]) > 0
+        result[:, child] = result[:, parent] + torch.where(both, step, lifted)
+    return result - result.mean(1, keepdim=True)
+
+
+def settle_clips(
+    joints: Float[Tensor, "N K 3"],
+    score: Float[Tensor, "N K"] | None,
+    edges: Int[Tensor, "L 2"],
+    clip: Int[Tensor, " N"] | None = None,
+    noise: float = 0.0,
+) -> tuple[Float[Tensor, "N K 3"], Float[Tensor, "C L"]]:
+    """Lifted joints with settled depths, and the bone lengths of every clip (clips in ascending order).
+
+    Each clip has lengths of its own, because the subject may differ between clips. `edges` may be in any order and is
+    answered in that order. Joints with score 0 keep their place relative to their parent.
+    """
+    tree = root_tree(edges, num_keypoints=joints.shape[1])
+    seen = torch.ones_like(joints[..., 0]) if score is None else (torch.nan_to_num(score) > 0).to(joints.dtype)
+    clip = torch.zeros(len(joints), dtype=torch.int64, device=joints.device) if clip is None else clip
+    depth, per_clip = joints[..., 2].clone(), []
+    for name in clip.unique():
+        use = clip == name
+        flat, z, weight = joints[use, :, :2], joints[use, :, 2], seen[use]
+        per_clip.append(bone_lengths(flat, z, edges, weight))
+        ordered = bone_lengths(flat, z, tree.edges, weight)
+        depth[use] = settled_depth(flat, z, tree.edges, ordered, weight, noise)
+    return torch.cat([joints[..., :2], depth[..., None]], -1), torch.stack(per_clip)
