@@ -135,11 +135,11 @@ def regressed_scores(
     fit: Bool[Tensor, " T"],
     score: Bool[Tensor, " T"],
     visible: Bool[Tensor, "T J"] | None = None,
-    ridge: float = 1e-3,
+    ridge: float = 1e-4,
 ) -> dict[str, float]:
     """Error of a linear map from all keypoints to each landmark, fitted on `fit`, measured on `score`.
 
-    Ridge (1e-3 of the features' variance) keeps the solution stable when keypoints move together. A coordinate that is
+    Ridge (1e-4 of the features' variance) keeps the solution stable when keypoints move together. A coordinate that is
     missing is replaced by its mean over `fit`. A low value can hide useless points: quote it beside the on-joint error.
     """
     features = predicted.double().flatten(1)

@@ -1,0 +1,150 @@
+"""What is off in a run, each with one sentence of advice; and what to trust."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from articulate.result import Result
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One observation: `level` is good, note or warn."""
+
+    level: str
+    text: str
+    advice: str = ""
+
+
+def named(result: Result, keypoints: list[int]) -> str:
+    """Names of keypoints, as a list to read."""
+    return ", ".join(result.names[k] for k in keypoints)
+
+
+def findings(result: Result, metrics: dict[str, Any], warnings: list[str]) -> list[Finding]:
+    """All observations of a run, warnings first; one good one when nothing is off."""
+    free = metrics.get("label_free", {})
+    found = [
+        *about_data(result, free, warnings),
+        *about_keypoints(result, free),
+        *about_tree(result, free),
+        *about_depth(result, free),
+        *about_floors(metrics),
+    ]
+    order = {"warn": 0, "note": 1, "good": 2}
+    if not any(f.level == "warn" for f in found):
+        found.append(Finding("good", "None of the checks below found anything wrong."))
+    return sorted(found, key=lambda f: order[f.level])
+
+
+def about_data(result: Result, free: dict[str, Any], warnings: list[str]) -> Iterator[Finding]:
+    """Stand-in data, lost frames, what the clip store had to say."""
+    stand_in = result.provenance.get("stand_in")
+    if stand_in:
+        yield Finding("note", str(stand_in), "Numbers below are about the stand-in, not about the data of your config.")
+    lost = free.get("lost_frames") or 0
+    if lost:
+        yield Finding(
+            "warn" if lost > 0.02 * free["frames"] else "note",
+            f"{lost} of {free['frames']} frames could not be decoded; they are empty rows at their true numbers.",
+            "Re-encode the video (ffmpeg -i IN -c:v libx264 OUT.mp4) if those frames matter.",
+        )
+    for warning in warnings:
+        yield Finding("note", warning)
+
+
+def about_keypoints(result: Result, free: dict[str, Any]) -> Iterator[Finding]:
+    """Dead keypoints, points beside the subject, jitter."""
+    dead = free.get("dead", {})
+    all_dead = sorted(set().union(*dead.values())) if dead else []
+    if all_dead:
+        reasons = "; ".join(f"{reason}: {named(result, points)}" for reason, points in dead.items() if points)
+        yield Finding(
+            "warn",
+            f"{len(all_dead)} of {result.num_keypoints} keypoints carry nothing ({reasons}).",
+            f"Ask for {max(2, result.num_keypoints - len(all_dead))} keypoints, or train for more steps.",
+        )
+    on_animal = free.get("on_animal")
+    if on_animal is not None and on_animal < 95:
+        yield Finding(
+            "warn",
+            f"Keypoints lie on the subject in only {on_animal:.0f} % of the frames.",
+            "Check the foreground with `articulate probe`; crop to the subject or give a mask.",
+        )
+    jitter = free.get("jitter_image")
+    if jitter is not None and jitter > 1.0:
+        yield Finding(
+            "warn",
+            f"Keypoints jump by {jitter:.1f} % of the image from frame to frame.",
+            "Train for more steps or smooth the tracks before measuring speeds.",
+        )
+
+
+def about_tree(result: Result, free: dict[str, Any]) -> Iterator[Finding]:
+    """Limbs that the data hardly decides."""
+    if not len(result.edges):
+        yield Finding("warn", "No tree was found.", "Add the stage `connectivity` to the schedule.")
+        return
+    probability = free.get("edge_probability")
+    if probability is None:
+        return
+    weak = [tuple(e) for e, p in zip(result.edges.tolist(), probability, strict=True) if p is not None and p < 0.6]
+    if weak:
+        listed = ", ".join(f"{result.names[a]} - {result.names[b]}" for a, b in weak)
+        yield Finding(
+            "warn",
+            f"{len(weak)} of {len(result.edges)} limbs are uncertain ({listed}).",
+            "Give longer clips in which these parts move against each other; several joints of one rigid body can "
+            "never be told apart.",
+        )
+    else:
+        yield Finding("good", "Every limb is held by at least 60 % of the resamples.")
+
+
+def about_depth(result: Result, free: dict[str, Any]) -> Iterator[Finding]:
+    """Depth signs, rigidity, agreement with the 2D."""
+    if result.motion is None:
+        yield Finding("note", "This run has no 3D.", "Add the stage `lifting` to the schedule.")
+        return
+    confidence = [c for c in free.get("bone_confidence") or [] if c is not None]
+    if confidence and min(confidence) < 0.6:
+        count = sum(c < 0.6 for c in confidence)
+        yield Finding(
+            "warn",
+            f"The depth of {count} of {len(confidence)} bones is little better than a guess.",
+            "Use clips in which the body turns: from one unchanging view the signs of depth cannot be known.",
+        )
+    rigidity, miss = free.get("rigidity_3d_mean"), free.get("reprojection_image")
+    if rigidity is not None and rigidity > 10:
+        yield Finding(
+            "warn",
+            f"3D bone lengths vary by {rigidity:.0f} %.",
+            "Either keypoints slide along the limbs or depth is wrong; look at the 3D view before using angles.",
+        )
+    if miss is not None and miss > 2:
+        yield Finding(
+            "warn",
+            f"The 3D joints miss the 2D keypoints by {miss:.1f} % of the image.",
+            "Train the lifting for longer, or check for wrong limbs.",
+        )
+
+
+def about_floors(metrics: dict[str, Any]) -> Iterator[Finding]:
+    """Parts that do not beat what needs no learning."""
+    for part, key, title in (("keypoints", "error_body", "The keypoints"), ("pose3d", "mpjpe_d", "The 3D poses")):
+        scores = metrics.get(part)
+        if not scores or scores["ours"].get(key) is None:
+            continue
+        floors = {n: s[key] for n, s in scores["floors"].items() if s.get(key) is not None and n != "oracle_signs"}
+        if floors and scores["ours"][key] >= min(floors.values()):
+            best = min(floors, key=lambda n: floors[n])
+            yield Finding(
+                "warn",
+                f"{title} ({scores['ours'][key]:.3g} %) are no better than `{best.replace('_', ' ')}` "
+                f"({floors[best]:.3g} %), which needs no learning.",
+                "Treat this part of the result as not found.",
+            )
+        elif floors:
+            yield Finding(
+                "good", f"{title} beat every floor ({scores['ours'][key]:.3g} % against {min(floors.values()):.3g} %)."
+            )
