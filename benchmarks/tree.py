@@ -96,7 +96,7 @@ def true_keypoints(quick: bool) -> list[Row]:
 
 
 def exactness(count: int) -> list[Row]:
-    """T6a: weight against networkx on random, tied and rigid matrices of K 7 to 32, and how often listing 5.1 is wrong."""
+    """T6a: weight against networkx on random, tied and rigid matrices; how often listing 5.1 is wrong."""
     generator = torch.Generator().manual_seed(0)
     wrong, wrong_listing, listing = 0, 0, 0
     for number in range(count):
@@ -155,7 +155,7 @@ def draw(points: torch.Tensor, weights: torch.Tensor, rows: torch.Tensor, column
 
 
 def learn_tree(seed: int, method: str, size: int = 16, steps: int = 400) -> tuple[float, float]:
-    """T6c: recover a random tree of `size` known moving keypoints from its sketches; (edge recall, steps until exact)."""
+    """T6c: recover a random tree of known moving keypoints from its sketches; (recall, steps until exact)."""
     generator = torch.Generator().manual_seed(seed)
     noise = torch.rand(size, size, generator=generator)
     true = minimum_spanning_tree(noise + noise.mT)

@@ -4,6 +4,7 @@ from articulate.skeleton.as_written import as_written
 from articulate.skeleton.costs import ConnectivityConfig, limb_cost, mixed_cost
 from articulate.skeleton.discover import Diagnostics, discover_skeleton
 from articulate.skeleton.mask_support import segment_support
+from articulate.skeleton.predictor import TreePredictor, tree_log_likelihood
 from articulate.skeleton.rooting import RootedTree, mirrored_pairs, root_tree
 from articulate.skeleton.spanning import (
     edges_to_mask,

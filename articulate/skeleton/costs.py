@@ -1,6 +1,6 @@
 """What an edge costs: simple measures of each pair of keypoints, and their mix."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
@@ -11,8 +11,7 @@ from articulate.errors import ConfigError
 from articulate.skeleton.spanning import spanning_edges
 from articulate.skeleton.statistics import PairStatistics
 
-CostKind = Literal["variance", "variance_mean", "mean", "high_velocity", "velocity", "joint_residual", "mask_support"]
-COST_KINDS: tuple[str, ...] = (
+CostKind = Literal[
     "spread",
     "high",
     "centrality",
@@ -23,7 +22,8 @@ COST_KINDS: tuple[str, ...] = (
     "velocity",
     "joint_residual",
     "mask_support",
-)
+]
+COST_KINDS: tuple[str, ...] = get_args(CostKind)
 
 
 class ConnectivityConfig(BaseModel):
