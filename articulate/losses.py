@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
@@ -61,7 +62,9 @@ class Balancer(nn.Module):
       at the `shared` tensors (their upper bound when these are a representation rather than parameters).
     """
 
-    def __init__(self, terms: dict[str, LossTerm], method: Balancing = "exponential", *, scale: float = 50.0) -> None:
+    def __init__(
+        self, terms: dict[str, LossTerm], method: Balancing | str = "exponential", *, scale: float = 50.0
+    ) -> None:
         super().__init__()
         if method not in BALANCERS:
             raise ConfigError(f"balancing {method!r} is not known; use one of {sorted(BALANCERS)}")
@@ -121,10 +124,17 @@ def gradient_shares(
     """Share of each term in the sum of the norms of d part / d shared = (d part / d loss) * (d loss / d shared)."""
     size = {}
     for name, part in parts.items():
-        slope = abs(float(torch.autograd.grad(part, losses[name], retain_graph=True)[0])) if part.requires_grad else 0.0
+        slope = abs(slope_of(part, losses[name]))
         size[name] = slope * float(gradients[name].norm() if gradients else losses[name].detach().abs())
     whole = sum(size.values())
     return {name: s / whole if whole > 0 else 0.0 for name, s in size.items()}
+
+
+def slope_of(part: Tensor, loss: Tensor) -> float:
+    """d part / d loss; 1 where both are constants, as in an evaluation."""
+    if not loss.requires_grad:
+        return 1.0
+    return float(torch.autograd.grad(part, loss, retain_graph=True)[0].detach())
 
 
 def exponential(
@@ -160,27 +170,26 @@ def pareto(balancer: Balancer, losses: dict[str, Tensor], gradients: dict[str, T
     if not names:
         return {}
     rows = torch.stack([gradients[n] for n in names]).double()
-    weights = min_norm_weights(rows @ rows.T)
+    weights = min_norm_weights((rows @ rows.T).cpu().numpy())
     return {name: losses[name] * float(w) for name, w in zip(names, weights, strict=True)}
 
 
-def min_norm_weights(gram: Tensor, iterations: int = 250) -> Tensor:
+def min_norm_weights(gram: np.ndarray, iterations: int = 500) -> np.ndarray:
     """Convex weights a that minimise a' G a for the Gram matrix G [n, n] of n gradients.
 
-    Frank-Wolfe with exact line search (Sener & Koltun 2018, algorithm 2); two gradients are solved in one step.
+    Frank-Wolfe with exact line search (Sener & Koltun 2018, algorithm 2), exact in one step for two gradients.
     """
-    n = len(gram)
-    weights = torch.full((n,), 1 / n, dtype=gram.dtype, device=gram.device)
+    weights = np.full(len(gram), 1 / len(gram))
     for _ in range(iterations):
         towards = gram @ weights
         corner = int(towards.argmin())
-        current, cross, other = weights @ towards, towards[corner], gram[corner, corner]
-        span = current - 2 * cross + other
-        gap = current - cross
-        if gap <= 1e-12 * current.clamp_min(torch.finfo(gram.dtype).tiny) or span <= 0:
+        current, cross = float(weights @ towards), float(towards[corner])
+        span = current - 2 * cross + float(gram[corner, corner])
+        # Nothing left to gain, relative to what there is.
+        if span <= 0 or current - cross <= 1e-10 * current:
             break
-        step = (gap / span).clamp(0, 1)
-        weights = weights * (1 - step)
+        step = min(1.0, (current - cross) / span)
+        weights *= 1 - step
         weights[corner] += step
     return weights
 

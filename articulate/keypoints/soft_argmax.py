@@ -43,7 +43,7 @@ class Window(NamedTuple):
 def read_heatmaps(
     heatmaps: Float[Tensor, "N K H W"],
     *,
-    method: Method = "corrected",
+    method: Method | str = "corrected",
     temperature: float = 1.0,
     radius: int = DEFAULT_RADIUS,
     padding: int = 0,

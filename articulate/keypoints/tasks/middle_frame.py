@@ -1,5 +1,7 @@
 """The middle-frame game: which of three warps of an image lies between the others? (Harris 2024, section 4)"""
 
+from typing import Literal
+
 import torch
 from jaxtyping import Float
 from pydantic import Field
@@ -11,8 +13,11 @@ from articulate.keypoints.tasks.base import Frame, Task, TaskConfig, TaskResult,
 
 
 class MiddleFrameConfig(TaskConfig):
-    """How strong the full warp is."""
+    """How strong the full warp is, and in which form the judge sees the poses."""
 
+    inputs: Literal["relative", "absolute"] = Field(
+        default="relative", description="poses minus their mean over the three frames, or as they are (the source)"
+    )
     warp: WarpConfig = Field(default_factory=WarpConfig)
 
 
@@ -20,7 +25,9 @@ class MiddleFrame(Task[MiddleFrameConfig]):
     """Cross-entropy of an MLP 6K->512->1024->2048->512->3 that sees the shuffled keypoints of three frames.
 
     The frames are the image, the image under half a thin-plate warp, and under the whole warp; both warps sample the
-    original once. The game is solvable only where keypoints follow the image. Metric: `middle_frame_accuracy`,
+    original once. The game is solvable only where keypoints follow the image. With `inputs="relative"` the judge sees
+    each pose minus the mean of the three, over the batch's root mean square: a linear change of the same 6K numbers
+    with which it learns in tens of steps what takes it thousands from absolute positions. Metric: `middle_frame_accuracy`,
     chance 1 / 3.
     """
 
@@ -57,9 +64,17 @@ class MiddleFrame(Task[MiddleFrameConfig]):
         poses = torch.stack([detection.xy[:number], half, whole], 1).flatten(2)
         order = torch.rand(number, 3, generator=generator, device=generator.device).argsort(-1).to(poses.device)
         shuffled = poses.gather(1, order[..., None].expand_as(poses))
-        scores = self.judge(shuffled.flatten(1))
+        scores = self.judge(self.prepared(shuffled).flatten(1))
         answer = (order == 1).long().argmax(-1)
         accuracy = (scores.argmax(-1) == answer).to(scores.dtype).mean()
         return TaskResult(
             {"middle_frame": functional.cross_entropy(scores, answer)}, {"middle_frame_accuracy": accuracy.detach()}
         )
+
+    def prepared(self, poses: Float[Tensor, "n 3 D"]) -> Float[Tensor, "n 3 D"]:
+        """The poses as the judge sees them."""
+        if self.config.inputs == "absolute":
+            return poses
+        moved = poses - poses.mean(1, keepdim=True)
+        # The floor (a thousandth of half the image) keeps keypoints that do not move at all finite.
+        return moved / moved.detach().square().mean().sqrt().clamp_min(1.0e-3)

@@ -1,12 +1,24 @@
 """Reconstruction of the image from cleaned heatmaps by a high- and a low-frequency network (Harris 2024, section 4)."""
 
+import math
+from typing import cast
+
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from articulate.keypoints.detector import Detection
 from articulate.keypoints.tasks.base import Frame, Task, TaskConfig, TaskResult, Views, convolutions, widths
+
+
+class ReconstructionConfig(TaskConfig):
+    """What the decoder draws before it has learned anything."""
+
+    background: float = Field(
+        default=0.5, gt=0, lt=1, description="brightness of the first drawings, e.g. 0.1 on black"
+    )
 
 
 class TwoFrequencyDecoder(nn.Module):
@@ -16,10 +28,11 @@ class TwoFrequencyDecoder(nn.Module):
     K->5->10->12->12->12, maxpool 2, 12->5->C, upsampled x2 bilinearly.
     """
 
-    def __init__(self, inputs: int, channels: int, width: float) -> None:
+    def __init__(self, inputs: int, channels: int, width: float, background: float = 0.5) -> None:
         super().__init__()
         leaky = nn.LeakyReLU(0.1, inplace=True)
         self.high = convolutions([inputs, *widths((20, 48, 64, 32), width), channels], 3, leaky)
+        nn.init.constant_(cast(nn.Conv2d, self.high[-1]).bias, math.log(background / (1 - background)))
         before = widths((5, 10, 12, 12, 12), width)
         self.low_full = convolutions([inputs, *before], 5, leaky, activate_last=True)
         self.low_half = convolutions([before[-1], *widths((5,), width), channels], 5, leaky)
@@ -31,18 +44,18 @@ class TwoFrequencyDecoder(nn.Module):
         return torch.sigmoid(self.high(maps) + low)
 
 
-class Reconstruction(Task[TaskConfig]):
+class Reconstruction(Task[ReconstructionConfig]):
     """Mean squared error between the image and what the decoder draws from the cleaned heatmaps.
 
     The loss is divided by the batch's variance around its mean image (dimensionless: 1 = nothing learned); the plain
     mean squared error is the metric `reconstruction_mse`.
     """
 
-    Config = TaskConfig
+    Config = ReconstructionConfig
 
-    def __init__(self, config: TaskConfig, frame: Frame) -> None:
+    def __init__(self, config: ReconstructionConfig, frame: Frame) -> None:
         super().__init__(config, frame)
-        self.decoder = TwoFrequencyDecoder(frame.num_keypoints, frame.channels, config.width)
+        self.decoder = TwoFrequencyDecoder(frame.num_keypoints, frame.channels, config.width, config.background)
 
     def forward(
         self,

@@ -1,0 +1,37 @@
+"""Alarms: each fault alone raises its alarm and names its keypoints; healthy tracks raise none."""
+
+import torch
+
+from articulate.keypoints.health import check_keypoints
+from articulate.seeds import torch_generator
+
+
+def healthy() -> tuple[torch.Tensor, torch.Tensor]:
+    xy = torch.rand(100, 5, 2, generator=torch_generator(0, "health")) * 1.6 - 0.8
+    return xy, torch.full((100, 5), 0.9)
+
+
+def test_healthy_tracks_raise_nothing_even_with_missing_frames() -> None:
+    xy, score = healthy()
+    xy[3] = float("nan")
+    assert check_keypoints(xy, score) == []
+    assert check_keypoints(xy[:1], score[:1]) == []
+
+
+def test_each_fault_is_found_and_explained() -> None:
+    xy, score = healthy()
+    xy[:, 1] = torch.tensor([0.01, -0.02])
+    xy[:, 2] = torch.tensor([0.7, 0.7])
+    xy[:, 4] = xy[:, 3] + 0.005
+    score[:, 0] = 0.02
+    alarms = {a.fault: a for a in check_keypoints(xy, score)}
+    assert {f: a.keypoints for f, a in alarms.items()} == {
+        "centre_stuck": (1,), "dead": (2,), "merged": (3, 4), "unsure": (0,),
+    }  # fmt: skip
+    assert "keypoint 1 stays in the middle" in alarms["centre_stuck"].message
+    assert "keypoints 3, 4 lie on each other" in alarms["merged"].message
+
+
+def test_a_still_video_has_no_dead_keypoints() -> None:
+    xy = torch.rand(1, 5, 2, generator=torch_generator(1, "still")).expand(50, -1, -1) + 0.2
+    assert check_keypoints(xy, torch.ones(50, 5)) == []
