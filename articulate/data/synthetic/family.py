@@ -19,8 +19,8 @@ class Family:
     Every keypoint k but the root ends the bone from `parents[k]` to k; limb `l` is the bone of `limb_child[l]`.
     At rest all bone rotations are the identity, so the rest pose is the running sum of `offsets`. `limits[k]` bounds
     the angles (rad) of the bone that ends in k about x (flexion), y (twist) and z (abduction), see `kinematics.py`.
-    `radii[l]` is the thickness of limb l at its parent and its child end; `elevation` (degrees) is where the camera stands
-    unless told otherwise.
+    `radii[l]` is the thickness of limb l at its parent and its child end; `elevation` (degrees) is where the camera
+    stands unless told otherwise.
     """
 
     name: str

@@ -67,7 +67,7 @@ class MotionBuilder:
         for axis, value in enumerate((x, y, z)):
             self.angles[:, k, axis] += np.radians(value)
 
-    def wobble(self, size: float, frequency: float, joints: Sequence[str] | None = None) -> None:
+    def wobble(self, size: float | int, frequency: float, joints: Sequence[str] | None = None) -> None:
         """Add small independent smooth motion to every axis that can move; `size` is a share of its half range."""
         half = (self.family.limits[..., 1] - self.family.limits[..., 0]) / 2
         for k, axis in zip(*np.nonzero(half > 0), strict=True):
@@ -78,11 +78,11 @@ class MotionBuilder:
         """Fresh smooth signal of unit variance."""
         return smooth_normal(self.times, self.generator, frequency)
 
-    def between(self, low: float, high: float, frequency: float) -> Float[np.ndarray, " T"]:
+    def between(self, low: float | int, high: float | int, frequency: float) -> Float[np.ndarray, " T"]:
         """Fresh smooth signal spread over [low, high]."""
-        return smooth_uniform(self.times, self.generator, frequency, low, high)
+        return smooth_uniform(self.times, self.generator, frequency, float(low), float(high))
 
-    def draw(self, low: float, high: float) -> float:
+    def draw(self, low: float | int, high: float | int) -> float:
         """One random number for the whole clip."""
         return float(self.generator.uniform(low, high))
 

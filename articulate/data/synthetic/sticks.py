@@ -16,7 +16,7 @@ def render_sticks(
     edges: Int[np.ndarray, "L 2"],
     style: Style,
     size: int,
-    blur: float = 0.0,
+    blur: float | int = 0.0,
     occlusion: bool = True,
     background: UInt8[np.ndarray, "S S 3"] | None = None,
 ) -> Rendered:
