@@ -23,6 +23,9 @@ __all__ = ["VIDEO_SUFFIXES", "Video", "VideoFrame", "VideoInfo", "VideoWriter"]
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".mts", ".gif", ".ts")
 
 
+WORTH_A_JUMP = 24  # frames; decoding this many costs about as much as opening and seeking
+
+
 class VideoFrame(NamedTuple):
     """A frame's true number in its video and its RGB pixels; `image` is None when it cannot be decoded."""
 
@@ -80,7 +83,7 @@ class Video:
             # One run of decoding serves all numbers up to the next one that a later key frame reaches sooner.
             run = [wanted[0]]
             for index in wanted[1:]:
-                if self._key_before(index) > run[-1]:
+                if self._key_before(index) > run[-1] + WORTH_A_JUMP:
                     break
                 run.append(index)
             chosen = set(run)

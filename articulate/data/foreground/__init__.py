@@ -1,0 +1,1 @@
+"""Foreground: which pixels belong to the subject, and a crop that follows it."""
