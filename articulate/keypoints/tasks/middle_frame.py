@@ -16,7 +16,7 @@ class MiddleFrameConfig(TaskConfig):
     """How strong the full warp is, and in which form the judge sees the poses."""
 
     inputs: Literal["relative", "absolute"] = Field(
-        default="relative", description="poses minus their mean over the three frames, or as they are (the source)"
+        default="relative", description="poses minus their mean over the frames, or as they are (source)"
     )
     warp: WarpConfig = Field(default_factory=WarpConfig)
 

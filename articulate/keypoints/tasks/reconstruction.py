@@ -32,7 +32,7 @@ class TwoFrequencyDecoder(nn.Module):
         super().__init__()
         leaky = nn.LeakyReLU(0.1, inplace=True)
         self.high = convolutions([inputs, *widths((20, 48, 64, 32), width), channels], 3, leaky)
-        nn.init.constant_(cast(nn.Conv2d, self.high[-1]).bias, math.log(background / (1 - background)))
+        nn.init.constant_(cast(Tensor, self.high[-1].bias), math.log(background / (1 - background)))
         before = widths((5, 10, 12, 12, 12), width)
         self.low_full = convolutions([inputs, *before], 5, leaky, activate_last=True)
         self.low_half = convolutions([before[-1], *widths((5,), width), channels], 5, leaky)
