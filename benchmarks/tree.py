@@ -1,7 +1,8 @@
 """The tree: exactness (T6a), trees from true keypoints (T6), time and gradients (T6b), learning through a sketch (T6c).
 
-Labels are read here for scoring alone. Constants of the method were tuned on every second CMU clip and on synthetic
-top-view bodies; rows `cmu (tuned on)` and `cmu (held out)` keep the two apart, all other sets were not used.
+Labels are read here for scoring alone. Exponents and the spread floor were tuned on every second CMU clip and on
+synthetic top-view bodies (`cmu (tuned on)` and `cmu (held out)` keep them apart); centrality was chosen on the flies:
+see docs/tree.md.
 """
 
 import argparse
@@ -122,7 +123,7 @@ def exactness(count: int) -> list[Row]:
 
 
 def speed() -> list[Row]:
-    """T6b: forward + backward per call, and alignment of the gradient with that of the exact expectation of a loss."""
+    """T6b: time of forward + backward per call (how useful the gradients are, T6c shows)."""
     rows = []
     for size in (7, 16, 32, 64):
         for batch in (1, 64):
