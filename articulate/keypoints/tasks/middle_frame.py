@@ -16,7 +16,7 @@ class MiddleFrameConfig(TaskConfig):
     """How strong the full warp is, and in which form the judge sees the poses."""
 
     inputs: Literal["relative", "absolute"] = Field(
-        default="relative", description="poses minus their mean over the frames, or as they are (source)"
+        default="relative", description="poses minus their mean, or as they are (source)"
     )
     warp: WarpConfig = Field(default_factory=WarpConfig)
 
@@ -27,8 +27,8 @@ class MiddleFrame(Task[MiddleFrameConfig]):
     The frames are the image, the image under half a thin-plate warp, and under the whole warp; both warps sample the
     original once. The game is solvable only where keypoints follow the image. With `inputs="relative"` the judge sees
     each pose minus the mean of the three, over the batch's root mean square: a linear change of the same 6K numbers
-    with which it learns in tens of steps what takes it thousands from absolute positions. Metric: `middle_frame_accuracy`,
-    chance 1 / 3.
+    with which it learns in tens of steps what takes it thousands from absolute positions.
+    Metric: `middle_frame_accuracy`, chance 1 / 3.
     """
 
     Config = MiddleFrameConfig
