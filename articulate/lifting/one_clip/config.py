@@ -1,0 +1,45 @@
+"""Settings and result of lifting one clip."""
+
+from dataclasses import dataclass, field
+
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class OneClipConfig:
+    """Settings of `solve_clip`. Lengths are in per cent of the median image diagonal of the pose (%d)."""
+
+    method: str = "body_frame"  # or "distances": the search over signs by compact pairwise distances
+    num_starts: int = 3  # factorisations around different cores, or random signs for `distances`
+    sweeps: int = 8  # annealed sweeps over all moves
+    polish_sweeps: int = 3  # sweeps at temperature zero
+    temperature: float = 1.0  # of the first annealed sweep; the last has a tenth of it
+    pose_weight: float = 0.3  # of one frame's pose cost: neighbouring frames are not independent
+    smooth_weight: float = 3.0  # of the bounded depth acceleration, per bone and frame
+    floor: float = 0.55  # %d, spread that no coordinate of the pose distribution falls below
+    shrinkage: float = 0.1  # of the pose covariance towards its diagonal
+    max_frames: int = 240  # the search runs on at most this many frames; the rest follow by one exact pass
+    min_score: float = 0.2  # keypoints below this are bridged in time and carry no confidence
+    length_quantile: float = 0.99  # of a bone's image length: where its 3D length starts
+    refine_lengths: bool = True
+    max_hops: int = 6  # `distances` only: pairs of keypoints up to this many bones apart
+    perspective_distance: float | None = None  # camera to root, unit of xy; None: orthographic
+
+
+@dataclass(frozen=True)
+class ClipSolution:
+    """What `solve_clip` found. Unit: that of `xy`; camera frame (x right, y down, z forward), z = 0 at the root.
+
+    `confidence` is the probability that the sign of a bone's depth is right, given the best global reflection;
+    `determined` says whether the clip shows the body from views that differ enough to know depth at all.
+    """
+
+    joints: Float[Tensor, "T K 3"]
+    bone_lengths: Float[Tensor, " L"]
+    confidence: Float[Tensor, "T L"]
+    energy: float
+    view_coverage: float
+    determined: bool
+    statement: str
+    diagnostics: dict[str, float] = field(default_factory=dict)

@@ -1,0 +1,118 @@
+"""From 2D keypoints of one clip to its 3D joints: the door to the one-clip solver."""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from articulate.lifting.confidence import ENOUGH_COVERAGE, SHIPPED, sign_features, statement, view_coverage
+from articulate.lifting.kinematics import parent_bones
+from articulate.lifting.one_clip.config import ClipSolution, OneClipConfig
+from articulate.lifting.one_clip.observations import Observations, observe
+from articulate.lifting.one_clip.solver import Candidate, Search
+
+
+def solve_clip(
+    xy: Float[Tensor, "T K 2"],
+    edges: Int[Tensor, "L 2"],
+    score: Float[Tensor, "T K"] | None = None,
+    config: OneClipConfig | None = None,
+    generator: np.random.Generator | None = None,
+    initial_depth: Float[Tensor, "T K"] | None = None,
+) -> ClipSolution:
+    """Joints of one clip seen by one static camera, from 2D keypoints and a breadth-first tree (parent, child).
+
+    Orthographic, or perspective when `config.perspective_distance` is set. `initial_depth` (say, of a trained lifter)
+    is tried as one more start. The reflection of the whole clip in depth is arbitrary, and so is depth altogether
+    where the body shows one side only: read `determined` and `statement`.
+    """
+    config, generator = config or OneClipConfig(), generator or np.random.default_rng(0)
+    parent_bones(edges)
+    seconds = time.perf_counter()
+    links = edges.cpu().numpy().astype(np.int64)
+    plane = xy.detach().cpu().numpy().astype(np.float64)
+    trust = np.ones(plane.shape[:2]) if score is None else score.detach().cpu().numpy().astype(np.float64)
+    depth = None if initial_depth is None else initial_depth.detach().cpu().numpy().astype(np.float64)
+    corrected = plane
+    for _ in range(1 if config.perspective_distance is None else 3):
+        seen = observe(corrected, trust, links, config.min_score)
+        best, search, notes = _solve(seen, config, generator, depth)
+        depth = np.einsum("kl,lt->tk", search.paths.astype(float), best.depth) * seen.unit
+        if config.perspective_distance is not None:
+            # x = X / (1 + z / D): undone with the present depth, then solved again from it.
+            corrected = plane * (1 + depth / config.perspective_distance)[..., None]
+    notes |= {"seconds": time.perf_counter() - seconds, "noise": seen.noise}
+    return _solution(xy, corrected, best, search, notes)
+
+
+def _solve(
+    seen: Observations, config: OneClipConfig, generator: np.random.Generator, depth: np.ndarray | None
+) -> tuple[Candidate, Search, dict[str, float]]:
+    """Search on at most `max_frames` frames, then the same model on all of them."""
+    stride = max(1, -(-len(seen.flat) // config.max_frames))
+    thin = replace(seen, flat=seen.flat[::stride], trust=seen.trust[::stride])
+    search = Search(thin, config, generator)
+    signs = None
+    if depth is not None:
+        along = depth[:, seen.edges[:, 1]] - depth[:, seen.edges[:, 0]]
+        signs = np.where(along.T < 0, -1.0, 1.0)
+    best, energies, metric = search.best(None if signs is None else signs[:, ::stride])
+    notes = {"metric_ratio": float(metric), "starts": float(len(energies)), "energy_spread": float(np.ptp(energies))}
+    if stride == 1:
+        return best, search, notes
+    every = Search(seen, replace(config, sweeps=0), generator)
+    nearest = np.minimum((np.arange(len(seen.flat)) + stride // 2) // stride, len(thin.flat) - 1)
+    return every.continued(best, nearest), every, notes
+
+
+def _solution(
+    xy: Float[Tensor, "T K 2"], corrected: np.ndarray, best: Candidate, search: Search, notes: dict[str, float]
+) -> ClipSolution:
+    """The result in the unit of the input, with confidence and statement."""
+    seen = search.seen
+    coverage = view_coverage(best.rotation)
+    spread = best.prior.log_volume() / len(best.depth)
+    features = sign_features(search.margins(best), best.depth.T, coverage, spread)
+    # A bone with an unseen end carries no more than a coin's confidence.
+    confidence = 0.5 + (SHIPPED.probability(features) - 0.5) * (search.bone_trust > 0)
+    flat = np.einsum("kl,tli->tki", search.paths.astype(float), seen.flat)
+    z = np.einsum("kl,lt->tk", search.paths.astype(float), best.depth)
+    root = int(seen.edges[0, 0])
+    origin = np.where(np.isfinite(corrected[:, root]), corrected[:, root], 0.0)[:, None]
+    # Bones are smoothed where the tracks are noisy; the root keeps its own track.
+    joints = np.concatenate([flat * seen.unit + origin, (z * seen.unit)[..., None]], -1)
+    weight = np.abs(best.depth.T)
+    mean = float((confidence * weight).sum() / max(weight.sum(), 1e-9))
+    return ClipSolution(
+        joints=torch.as_tensor(joints, dtype=xy.dtype, device=xy.device),
+        bone_lengths=torch.as_tensor(best.lengths * seen.unit, dtype=xy.dtype, device=xy.device),
+        confidence=torch.as_tensor(confidence, dtype=xy.dtype, device=xy.device),
+        energy=best.energy / len(z),
+        view_coverage=coverage,
+        determined=coverage >= ENOUGH_COVERAGE,
+        statement=statement(coverage, mean),
+        diagnostics=notes | {"spread": spread, "mean_confidence": mean},
+    )
+
+
+def search_distance(
+    xy: Float[Tensor, "T K 2"],
+    edges: Int[Tensor, "L 2"],
+    distances: list[float],
+    score: Float[Tensor, "T K"] | None = None,
+    config: OneClipConfig | None = None,
+    seed: int = 0,
+) -> tuple[float, ClipSolution]:
+    """Camera distance (unit of `xy`, at which the scale is one) whose solution has the least energy, and that solution.
+
+    `xy` must be measured from the optical axis. Same seed for every distance, so that only the distance differs.
+    """
+    tried = []
+    for distance in distances:
+        trial = replace(config or OneClipConfig(), perspective_distance=distance)
+        tried.append(solve_clip(xy, edges, score, trial, np.random.default_rng(seed)))
+    best = int(np.argmin([t.energy for t in tried]))
+    return distances[best], tried[best]
