@@ -27,6 +27,12 @@ def occupied_share(frames: Sequence[np.ndarray]) -> float:
     are half as far apart.
     """
     grey = np.stack([f.mean(axis=2) for f in frames])
+    # Flicker is no motion: ratios to the median picture over bright pixels bring all frames to one light.
+    middle = np.median(grey, axis=0)
+    bright = middle > 8
+    if bright.mean() > 0.2:
+        factor = np.clip(np.median(grey[:, bright] / middle[bright], axis=1), 0.67, 1.5)
+        grey = grey / factor[:, None, None]
     low, first, third, high = np.percentile(grey, [2, 25, 75, 98], axis=0)
     changing = high - low > MODERATE_CHANGE
     if not changing.any():
