@@ -16,7 +16,7 @@ def perpendicular_axes(direction: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*
     return torch.stack([first, torch.linalg.cross(direction, first)], -2)
 
 
-def swing_between(start: Float[Tensor, "*batch 3"], end: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 4"]:
+def swing_between(start: Float[Tensor, "*#batch 3"], end: Float[Tensor, "*#batch 3"]) -> Float[Tensor, "*out 4"]:
     """Unit quaternion (w, x, y, z) of the smallest rotation that takes unit vector `start` to unit vector `end`.
 
     q ~ (1 + start . end, start x end). For opposite vectors the axis is arbitrary: the first of `perpendicular_axes`.
