@@ -60,14 +60,26 @@ def train_view_lifter(
     first_phase = round((1 - config.bone_phase) * config.steps)
     history: list[dict[str, float]] = []
     _train(best, data, tree, first_phase, generator, history, progress)
-    if edges is None:
-        best.eval()
-        with torch.no_grad():
-            tree = discover_skeleton(best(data.xy, data.score, data.scale).double(), data.score)[0].edges
-    _train(best, data, tree, config.steps, generator, history, progress)
+    # Poses become better with bones, and the tree with the poses: it is decided anew as they improve.
+    decisions = 4 if edges is None else 1
+    for decision in range(decisions):
+        if edges is None:
+            tree = _tree_of_poses(best, data)
+        until = first_phase + round((config.steps - first_phase) * (decision + 1) / decisions)
+        _train(best, data, tree, until, generator, history, progress)
     best.eval()
+    if edges is None:
+        tree = _tree_of_poses(best, data)
     final = view_distance(best, data.xy, data.score, data.scale, generator)
     return best, ViewDiagnostics(best.elevation.item(), final, distances, tree, edges is not None, history)
+
+
+@torch.no_grad()
+def _tree_of_poses(lifter: ViewLifter, data: "_Data") -> Int[Tensor, "L 2"]:
+    """The tree of limbs of the poses as they are lifted now, in units of the subject."""
+    lifter.eval()
+    joints = lifter(data.xy, data.score, data.scale) / data.scale[:, None, None]
+    return discover_skeleton(joints.double(), data.score)[0].edges
 
 
 @dataclass

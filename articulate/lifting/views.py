@@ -7,7 +7,7 @@ second phase: from the start they lock wrong signs in.
 """
 
 import math
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -31,17 +31,15 @@ class ViewsConfig(LifterConfig):
     """Numbers of the view lifter; angles in radians, distances in sizes of the subject (RMS radius)."""
 
     kind: Literal["views"] = "views"
-    width: int = Field(256, gt=0)
+    width: int = Field(128, gt=0)
     blocks: int = Field(2, ge=0)
-    steps: int = Field(1000, gt=0, description="losses() calls after which the schedule of the phases is complete")
+    steps: int = Field(1500, gt=0, description="losses() calls after which the schedule of the phases is complete")
     bone_phase: float = Field(0.75, ge=0, le=1, description="share of the steps, at the end, in which bones are rigid")
     directions: int = Field(64, gt=0)
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(2e-3, gt=0)
     elevation_rate: float = Field(5e-3, ge=0, description="learning rate of elevation and lengths; 0 keeps the start")
     elevation_starts: tuple[float, ...] = Field((-0.2, 0.0, 0.2), min_length=1)
-    start_share: float = Field(
-        0.15, ge=0, lt=1, description="share of the steps each start trains before the choice"
-    )
+    start_share: float = Field(0.15, ge=0, lt=1, description="share of the steps each start trains before the choice")
     cycle_weight: float = Field(1.0, ge=0)
     match_weight: float = Field(1.0, ge=0)
     bone_weight: float = Field(10.0, ge=0)
@@ -58,6 +56,8 @@ class ViewLifter(Lifter):
     `elevation` (tilt of the camera against the subject's vertical) and `log_lengths` (per pair of keypoints) are
     parameters; `step` counts the calls of `losses` in training and drives the phases, and is saved with the weights.
     """
+
+    loss_names: ClassVar[tuple[str, ...]] = ("cycle", "match", "completion", "bones")
 
     step: Tensor
     length_known: Tensor
