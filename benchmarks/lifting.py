@@ -1,0 +1,186 @@
+"""Table T4: lifting true 2D keypoints when views vary; floors, bounds, the source's baselines, ours. No label trains.
+
+python benchmarks/lifting.py [--quick] [--only ROW ...] [--seeds N] [--budget SECONDS] [--data cmu rat mouse34]
+
+Unit %d: one per cent of the median diagonal of the true boxes. MPJPE after centring, with at most one depth reflection
+per clip, fitted on its first half and scored on its second. Finished cells are kept in results/lifting_cells.json.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import torch
+from lifting_data import View, convention, drawn_elevation, recordings, seen
+from lifting_methods import Result, as_written, floors, view_lifter
+from scoreboard import RESULTS, Row, publish
+
+from articulate.evaluation.pose3d import pose_scores
+from articulate.lifting.registry import build_lifter
+from articulate.lifting.views import ViewsConfig
+from articulate.seeds import numpy_generator
+
+CELLS = RESULTS / "lifting_cells.json"
+METRICS = {"mpjpe_d": "%d", "n_mpjpe_d": "%d", "pa_mpjpe_d": "%d", "sign_accuracy": "share"}
+CONFIG = ViewsConfig(steps=1200, elevation_starts=(-0.2, 0.2))
+# name: (what runs, noise in %d, yaw)
+EXPERIMENTS = {
+    "views, learned tree and elevation": ("views", 0.0, "frame"),
+    "floors": ("floors", 0.0, "frame"),
+    "rigid_bones": ("rigid_bones", 0.0, "frame"),
+    "adversarial": ("adversarial", 0.0, "frame"),
+    "factorised": ("factorised", 0.0, "frame"),
+    "views, noise 1": ("views", 1.0, "frame"),
+    "views, held-out clips": ("held_out", 0.0, "frame"),
+    "views, true tree": ("true_tree", 0.0, "frame"),
+    "views, one yaw per clip": ("views", 0.0, "clip"),
+    "views, one yaw per 2 s": ("views", 0.0, "block"),
+    "views, noise 0.5": ("views", 0.5, "frame"),
+    "views, noise 0.25": ("views", 0.25, "frame"),
+    "views, true tree and elevation": ("given", 0.0, "frame"),
+    "views, wrong tree (3 edges moved)": ("wrong_tree", 0.0, "frame"),
+    "views, a quarter of the frames": ("quarter", 0.0, "frame"),
+    "views, a sixteenth of the frames": ("sixteenth", 0.0, "frame"),
+}
+QUICK = list(EXPERIMENTS)[:4]
+
+
+def wrong_tree(edges: torch.Tensor, seed: int) -> torch.Tensor:
+    """The tree with three leaves hung on other keypoints."""
+    generator, result = numpy_generator(seed, "wrong tree"), edges.clone()
+    leaves = [k for k in range(len(edges) + 1) if (edges == k).sum() == 1 and (edges[:, 1] == k).any()]
+    for leaf in generator.permutation(leaves)[:3]:
+        others = [k for k in range(len(edges) + 1) if k not in leaves]
+        result[result[:, 1] == int(leaf), 0] = int(generator.choice(others))
+    return result
+
+
+def run(kind: str, views: list[View], seed: int, elevation: float) -> tuple[Result, list[View]]:
+    """One experiment on clips of one skeleton; the result and the clips that it is about."""
+    edges = views[0].edges
+    if kind == "floors":
+        return floors(views, seed), views
+    if kind in ("rigid_bones", "adversarial", "factorised"):
+        return as_written(kind, views, seed, 400), views
+    if kind == "held_out":
+        test = views[::3] if len(views) > 2 else []
+        train = [v for i, v in enumerate(views) if i % 3] if test else views
+        return (view_lifter(train, seed, CONFIG, None, test), test) if test else (Result({}), [])
+    if kind in ("quarter", "sixteenth"):
+        step = {"quarter": 4, "sixteenth": 16}[kind]
+        views = [View(v.name, v.joints[::step], v.xy[::step], v.edges) for v in views]
+        return view_lifter(views, seed, CONFIG, None), views
+    if kind == "given":
+        fixed = CONFIG.model_copy(update={"elevation_starts": (elevation, -elevation), "elevation_rate": 1e-9})
+        return view_lifter(views, seed, fixed, edges), views
+    tree = {"views": None, "true_tree": edges, "wrong_tree": wrong_tree(edges, seed)}[kind]
+    return view_lifter(views, seed, CONFIG, tree), views
+
+
+def cell(data: str, name: str, seed: int) -> dict:
+    """Scores of one experiment and seed on all clips of a data set, method by method and clip by clip."""
+    kind, noise, yaw = EXPERIMENTS[name]
+    elevation = drawn_elevation(seed)
+    groups: dict[object, list[View]] = {}
+    for recording in recordings(data):
+        groups.setdefault(convention(recording), []).append(seen(recording, yaw, elevation, seed, noise))
+    began = time.monotonic()
+    found: dict = {"methods": {}, "facts": []}
+    for views in groups.values():
+        result, scored = run(kind, views, seed, elevation)
+        found["facts"].append({"frames": sum(len(v.xy) for v in views), **result.facts})
+        for method, joints in result.joints.items():
+            clips = found["methods"].setdefault(method, {})
+            for view, pose in zip(scored, joints, strict=True):
+                clips[view.name] = score(pose, view)
+    found["seconds"] = time.monotonic() - began
+    return found
+
+
+def score(pose: torch.Tensor, view: View) -> dict[str, float]:
+    """All metrics of one clip."""
+    fit = torch.arange(len(pose)) < len(pose) // 2
+    clip = torch.zeros(len(pose), dtype=torch.int64)
+    values = pose_scores(pose, view.joints, view.edges.tolist(), fit, ~fit, clip)
+    return {metric: values[metric] for metric in METRICS}
+
+
+def rows_of(data: str, name: str, cells: list[dict]) -> list[Row]:
+    """Rows of one experiment: mean over clips in every seed, and for our main row every clip."""
+    rows = []
+    for method in cells[0]["methods"]:
+        clips = [list(c["methods"][method].values()) for c in cells]
+        label = method if name in ("floors", method) or "as written" in method else f"{name}: {method}"
+        trained = "held-out clips" if "held-out" in name else "transductive"
+        note = f"{trained}, {EXPERIMENTS[name][2]} yaw"
+        for metric, unit in METRICS.items():
+            values = [statistics.fmean(c[metric] for c in one) for one in clips]
+            seconds = statistics.fmean(c["seconds"] for c in cells)
+            rows.append(Row("T4", data, label, metric.removesuffix("_d"), unit, values, seconds=seconds, note=note))
+        if name == "views, learned tree and elevation" and method.startswith("settled noise 0") and "0.5" not in method:
+            for clip in cells[0]["methods"][method]:
+                values = [c["methods"][method][clip]["mpjpe_d"] for c in cells]
+                rows.append(Row("T4", f"{data} {clip}", label, "mpjpe", "%d", values, note=note))
+    return rows
+
+
+def speed_row() -> Row:
+    """Poses per second of the trained network form on new frames, K = 16."""
+    lifter = build_lifter(16, CONFIG, torch.Generator().manual_seed(0)).eval()
+    xy = torch.randn(4096, 16, 2, generator=torch.Generator().manual_seed(0))
+    lifter.calibrate(xy)
+    values = []
+    with torch.inference_mode():
+        lifter(xy)
+        for _ in range(5):
+            began = time.perf_counter()
+            lifter(xy)
+            values.append(len(xy) / (time.perf_counter() - began))
+    return Row("T4", "K 16", "view lifter, new frames", "speed", "poses/s", values, note="batch 4096")
+
+
+def main() -> None:
+    """Run what is asked for and not yet known, then print the whole table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", nargs="*", default=None, help="T4, or names of experiments")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--budget", type=float, default=float("inf"), help="seconds after which no new cell starts")
+    parser.add_argument("--data", nargs="*", default=["cmu"])
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", choices=["cpu"])
+    parser.add_argument("--fresh", action="store_true", help="forget finished cells")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    cells = {} if options.fresh or not CELLS.is_file() else json.loads(CELLS.read_text())
+    names = [n for n in options.only or [] if n in EXPERIMENTS] or (QUICK if options.quick else list(EXPERIMENTS))
+    began = time.monotonic()
+    for name in names:
+        for data in options.data:
+            for seed in range(options.seeds):
+                key = f"{data} | {name} | {seed}"
+                if key not in cells and time.monotonic() - began < options.budget:
+                    cells[key] = cell(data, name, seed)
+                    save(CELLS, cells)
+                    print(f"{key}: {cells[key]['seconds']:.0f} s", file=sys.stderr, flush=True)
+    rows = [speed_row()]
+    for data in sorted({k.split(" | ")[0] for k in cells}):
+        for name in EXPERIMENTS:
+            known = [v for k, v in cells.items() if k.split(" | ")[:2] == [data, name]]
+            rows += rows_of(data, name, known) if known else []
+    publish(rows, "lifting")
+
+
+def save(path: Path, cells: dict) -> None:
+    """Write the finished cells atomically."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".tmp")
+    partial.write_text(json.dumps(cells, indent=1) + "\n")
+    partial.replace(path)
+
+
+if __name__ == "__main__":
+    main()
