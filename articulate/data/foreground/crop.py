@@ -44,9 +44,9 @@ def following(
 ) -> list[SquareBox]:
     """One box per frame around the smoothed centres, all of one side.
 
-    The side is 2.3 times the 95th percentile of `reach` (distance from the centre to the farthest subject pixel), but
-    no larger than the frame; frames without a subject (NaN) take the centre in between. `smoothing`: frames (sigma),
-    within each of the `runs` of consecutive frames.
+    The side is 2.3 times the 95th percentile of `reach` (distance from the centre to the farthest subject pixel)
+    plus the lag of the smoothed centre, but no larger than the frame; frames without a subject (NaN) take the centre
+    in between. `smoothing`: frames (sigma), within each of the `runs` of consecutive frames.
     """
     known = np.isfinite(centres).all(axis=1)
     if not known.any():
@@ -54,7 +54,8 @@ def following(
     at = np.flatnonzero(known)
     filled = np.stack([np.interp(np.arange(len(centres)), at, centres[known, i]) for i in range(2)], axis=1)
     smooth = np.concatenate([gaussian_filter1d(filled[run], smoothing, axis=0, mode="nearest") for run in runs])
-    side = int(np.clip(2.3 * np.percentile(reach[known], 95), 16, max(width, height)))
+    lag = np.linalg.norm(smooth - filled, axis=1)  # a fast subject runs ahead of the smoothed centre
+    side = int(np.clip(2.3 * np.percentile((reach + lag)[known], 95), 16, max(width, height)))
     corner = np.round(smooth - side / 2 + 0.5).astype(int)
     return [SquareBox(int(x), int(y), side) for x, y in corner]
 
