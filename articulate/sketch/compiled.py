@@ -12,9 +12,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from articulate.sketch.compose_kernels import draw_rows
-from articulate.sketch.gradient_kernels import gradient_rows
-from articulate.sketch.profiles import composition_code, cut_off, profile_code
+from articulate.sketch.coverage_kernels import coverage_gradient, draw_coverage
+from articulate.sketch.kernels import KERNEL_PROFILES
+from articulate.sketch.painting_kernels import draw_painting, painting_gradient
+from articulate.sketch.profiles import composition_code, cut_off
 from articulate.sketch.reference import pixel_centres
 
 
@@ -61,20 +62,23 @@ def run_shares(work: list[Any], task: Any) -> None:
 
 
 def kernel_arguments(inputs: tuple[Tensor, ...], settings: Settings, skip_zero: bool) -> tuple[Any, ...]:
-    """What both kernels take first: limbs, weights, depths, colours, codes, scales, columns and rows."""
+    """What both kernels take first; only limbs and weights where there is no colour."""
     dtype = np.float32 if inputs[0].dtype == torch.float32 else np.float64
     rows, columns = pixel_centres(settings.size, inputs[0].dtype, inputs[0].device)
-    # 8 frame units is beyond every pixel from any point near the frame; points farther out are cut, but draw nothing.
-    cut = min(cut_off(settings.profile, settings.threshold), 1e6)
-    codes = (profile_code(settings.profile), composition_code(settings.composition), int(skip_zero))
+    step = settings.profile == "smooth_step"
+    # A finite cut, so that it times a half-width stays a number; 1e6 half-widths reach every pixel.
+    cut = dtype(min(cut_off(settings.profile, settings.threshold), 1e6))
+    profile = KERNEL_PROFILES[settings.profile](cut, dtype(settings.softness if step else 0.0))
+    rule = (profile, composition_code(settings.composition), skip_zero)
+    painted = inputs[3].shape[-1] > 0
+    arrays = tuple(t.detach().contiguous().numpy() for t in inputs[: 4 if painted else 2])
     # The compiled sigmoid uses powers of two.
-    scales = (dtype(cut), dtype(settings.softness), dtype(math.log2(math.e) / settings.temperature))
-    arrays = tuple(t.detach().contiguous().numpy() for t in inputs)
-    return (*arrays, codes, scales, columns.numpy(), rows.numpy())
+    extra = (dtype(math.log2(math.e) / settings.temperature),) if painted else ()
+    return (*arrays, *rule, *extra, columns.numpy(), rows.numpy())
 
 
 class CompiledSketch(torch.autograd.Function):
-    """draw_rows forward, gradient_rows backward; inputs as `draw_reference`, absent ones with an axis of size zero."""
+    """The kernels as one differentiable function; inputs as `draw_reference`, absent ones with an axis of size zero."""
 
     @staticmethod
     def forward(
@@ -91,8 +95,9 @@ class CompiledSketch(torch.autograd.Function):
         arguments = kernel_arguments((geometry, weight, depth, colour), settings, skip_zero=True)
         image = geometry.new_zeros(geometry.shape[0], 1 + colour.shape[-1], *settings.size)
         view = image.numpy()
+        draw = draw_painting if colour.shape[-1] else draw_coverage
         work = shares_of_work(geometry.shape[0], settings.size[0], torch.get_num_threads())
-        run_shares(work, lambda i, share: draw_rows(*arguments, view, share[0], share[1]))
+        run_shares(work, lambda i, share: draw(*arguments, view, share[0], share[1]))
         return image
 
     @staticmethod
@@ -105,10 +110,10 @@ class CompiledSketch(torch.autograd.Function):
         # One set of sums per thread, added in a fixed order, so that results repeat bit for bit.
         sums = [tuple(torch.zeros_like(t, memory_format=torch.contiguous_format) for t in inputs) for _ in work]
         g_view = g_image.contiguous().numpy()
-        run_shares(
-            work,
-            lambda i, share: gradient_rows(*arguments, g_view, *(g.numpy() for g in sums[i]), share[0], share[1]),
-        )
+        painted = inputs[3].shape[-1] > 0
+        gradient = painting_gradient if painted else coverage_gradient
+        views = [tuple(g.numpy() for g in s[: 4 if painted else 2]) for s in sums]
+        run_shares(work, lambda i, share: gradient(*arguments, g_view, *views[i], share[0], share[1]))
         total = [sum(parts[1:], parts[0]) for parts in zip(*sums, strict=True)] if sums else [None] * 4
         return (*(g if need else None for g, need in zip(total, ctx.needs_input_grad, strict=False)), None)
 

@@ -54,7 +54,7 @@ def draw_limbs(
     white, in one channel or in those of `background`; without `background` it is black. Profiles and compositions:
     `profiles.intensity` and `reference.compose`; after Mihai and Hare (2021) and Harris (2024, section 5.5).
     `softness` is the half-length of the smooth step (default: one pixel), `temperature` that of the depth order in
-    `over`, in units of depth. Intensities below `threshold` are not drawn: a pixel is off by at most that much per limb.
+    `over`, in units of depth. A pixel is off by at most `threshold` per limb, below which nothing is drawn.
     Raises ConfigError for an unknown profile, composition or backend, and for `over` without depth.
     """
     profile_code(profile)

@@ -1,11 +1,13 @@
 """Compiled pieces of the renderer that work on one row of pixels of one limb.
 
-Every inner loop runs over neighbouring pixels without branches, so that the compiler vectorises it.
+Inner loops run over neighbouring pixels without calls or branches, so that the compiler vectorises them. A profile
+is passed as a named tuple of its own type: each is compiled alone, the first time that it is used. Column ranges are
+unsigned, because an index that might be negative stops the vectoriser.
 The functions carry `no_type_check` because run-time shape checks cannot enter compiled code.
 """
 
-from math import ceil, floor, sqrt
-from typing import no_type_check
+from math import ceil, exp, floor, sqrt
+from typing import NamedTuple, no_type_check
 
 import numpy as np
 from numba import njit, types
@@ -18,8 +20,53 @@ FAST = {"reassoc", "nsz", "arcp", "contract", "afn"}
 LOG_2 = 0.6931471805599453
 
 
+class Gaussian(NamedTuple):
+    """2^(-u^2), drawn up to `cut` half-widths."""
+
+    cut: float
+    softness: float
+
+
+class Exponential(NamedTuple):
+    """2^(-u), drawn up to `cut` half-widths."""
+
+    cut: float
+    softness: float
+
+
+class Student(NamedTuple):
+    """1 / (1 + u^2), drawn up to `cut` half-widths."""
+
+    cut: float
+    softness: float
+
+
+class SmoothStep(NamedTuple):
+    """Cubic step of half-length `softness` around the half-width."""
+
+    cut: float
+    softness: float
+
+
+KERNEL_PROFILES = {"gaussian": Gaussian, "exponential": Exponential, "student": Student, "smooth_step": SmoothStep}
+
+
+def type_like(example, value):
+    """`value` in the type of `example` (compiled code only)."""
+    return value
+
+
+@overload(type_like, inline="always")
+@no_type_check
+def type_like_overload(example, value):
+    """Keeps float32 arithmetic from being widened by a Python constant."""
+    if example is types.float32:
+        return lambda example, value: np.float32(value)
+    return lambda example, value: value
+
+
 def halving(v):
-    """2^(-v) for v >= 0: the native precision of the argument (compiled code only)."""
+    """2^(-v) for v >= 0 in the precision of the argument (compiled code only)."""
     return 2.0 ** (-v)
 
 
@@ -43,10 +90,77 @@ def halving_overload(v):
 
         return fast
 
-    return lambda v: np.exp(-v * LOG_2)
+    return lambda v: exp(-v * LOG_2)
 
 
-@njit(cache=True, nogil=True, inline="never")
+def stroke(profile, distance2, r):
+    """Intensity at a squared distance for half-width r: `profiles.intensity` (compiled code only)."""
+    raise NotImplementedError
+
+
+@overload(stroke, inline="always")
+@no_type_check
+def stroke_overload(profile, distance2, r):
+    """The profile's formula, chosen by its type."""
+    if profile.instance_class is Gaussian:
+        return lambda profile, distance2, r: halving(distance2 / (r * r))
+    if profile.instance_class is Student:
+        return lambda profile, distance2, r: r * r / (r * r + distance2)
+
+    def exponential(profile, distance2, r):
+        rounding = type_like(r, SPINE_ROUNDING)
+        return halving((sqrt(distance2 + rounding * rounding) - rounding) / r)
+
+    def smooth_step(profile, distance2, r):
+        rounding = type_like(r, SPINE_ROUNDING)
+        s = profile.softness
+        k = (r + s + rounding - sqrt(distance2 + rounding * rounding)) / (s + s)
+        k = min(max(k, type_like(r, 0.0)), type_like(r, 1.0))
+        return k * k * (type_like(r, 3.0) - k - k)
+
+    return exponential if profile.instance_class is Exponential else smooth_step
+
+
+def slopes(profile, distance2, r, h):
+    """Derivatives of the intensity h by squared distance and by half-width (compiled code only)."""
+    raise NotImplementedError
+
+
+@overload(slopes, inline="always")
+@no_type_check
+def slopes_overload(profile, distance2, r, h):
+    """The derivatives of the profile's formula, chosen by its type."""
+
+    def gaussian(profile, distance2, r, h):
+        inverse = type_like(r, 1.0) / r
+        slope = type_like(r, LOG_2) * h * inverse * inverse
+        return -slope, slope * (distance2 + distance2) * inverse
+
+    def student(profile, distance2, r, h):
+        inverse = type_like(r, 1.0) / r
+        slope = h * h * inverse * inverse
+        return -slope, slope * (distance2 + distance2) * inverse
+
+    def exponential(profile, distance2, r, h):
+        rounding = type_like(r, SPINE_ROUNDING)
+        root = sqrt(distance2 + rounding * rounding)
+        slope = type_like(r, LOG_2) * h / r
+        return -slope * type_like(r, 0.5) / root, slope * (root - rounding) / r
+
+    def smooth_step(profile, distance2, r, h):
+        rounding = type_like(r, SPINE_ROUNDING)
+        root = sqrt(distance2 + rounding * rounding)
+        scale = type_like(r, 0.5) / profile.softness
+        k = (r + profile.softness + rounding - root) * scale
+        k = min(max(k, type_like(r, 0.0)), type_like(r, 1.0))
+        slope = k * (type_like(r, 1.0) - k) * type_like(r, 6.0) * scale
+        return -slope * type_like(r, 0.5) / root, slope
+
+    chosen = {Gaussian: gaussian, Student: student, Exponential: exponential}
+    return chosen.get(profile.instance_class, smooth_step)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def columns_near(ax, ay, dx, dy, reach, y, num_columns):
     """First and one-past-last column of row y within `reach` of the segment (a capsule meets a row in one interval)."""
@@ -83,123 +197,55 @@ def columns_near(ax, ay, dx, dy, reach, y, num_columns):
     return max(0, begin), min(num_columns, end)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 @no_type_check
-def row_intensity(limb, y, columns, profile, softness, h, t):
-    """Fill h and t (intensity, position along the limb) at the columns given."""
+def row_intensity(limb, y, columns, profile, n, lo, hi, h, t):
+    """Fill h[n] and t[n] (intensity, position along the limb) at columns lo to hi."""
     ax, ay, width0 = limb[0], limb[1], limb[4]
     dx, dy, taper = limb[2] - ax, limb[3] - ay, limb[5] - width0
-    one = width0 / width0
-    inverse = one / (dx * dx + dy * dy + type_like(one, LENGTH2_FLOOR))
-    rounding = type_like(one, SPINE_ROUNDING)
+    zero, one = type_like(ax, 0.0), type_like(ax, 1.0)
+    inverse = one / (dx * dx + dy * dy + type_like(ax, LENGTH2_FLOOR))
     uy = y - ay
-    for i in range(columns.size):
+    for i in range(lo, hi):
         ux = columns[i] - ax
-        s = min(max((ux * dx + uy * dy) * inverse, one - one), one)
+        s = min(max((ux * dx + uy * dy) * inverse, zero), one)
         qx, qy = ux - s * dx, uy - s * dy
-        t[i] = s
-        h[i] = qx * qx + qy * qy
-    if profile == 0:
-        for i in range(columns.size):
-            r = width0 + taper * t[i]
-            h[i] = halving(h[i] / (r * r))
-    elif profile == 1:
-        for i in range(columns.size):
-            h[i] = halving((sqrt(h[i] + rounding * rounding) - rounding) / (width0 + taper * t[i]))
-    elif profile == 2:
-        for i in range(columns.size):
-            r = width0 + taper * t[i]
-            h[i] = r * r / (r * r + h[i])
-    else:
-        scale = one / (softness + softness)
-        for i in range(columns.size):
-            distance = sqrt(h[i] + rounding * rounding) - rounding
-            k = min(max((width0 + taper * t[i] + softness - distance) * scale, one - one), one)
-            h[i] = k * k * (one + one + one - k - k)
+        t[n, i] = s
+        h[n, i] = stroke(profile, qx * qx + qy * qy, width0 + taper * s)
 
 
-def type_like(example, value):
-    """`value` in the type of `example` (compiled code only)."""
-    return value
-
-
-@overload(type_like, inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 @no_type_check
-def type_like_overload(example, value):
-    """Keeps float32 arithmetic from being widened by a Python constant."""
-    if example is types.float32:
-        return lambda example, value: np.float32(value)
-    return lambda example, value: value
-
-
-@njit(cache=True, nogil=True, fastmath=FAST)
-@no_type_check
-def row_slopes(limb, y, columns, profile, softness, h, t, by_distance2, by_width):
-    """Fill the derivatives of the intensity by squared distance and by half-width."""
-    ax, ay, width0 = limb[0], limb[1], limb[4]
-    dx, dy, taper = limb[2] - ax, limb[3] - ay, limb[5] - width0
-    one = width0 / width0
-    rounding = type_like(one, SPINE_ROUNDING)
-    log2 = type_like(one, LOG_2)
-    half = one / (one + one)
-    uy = y - ay
-    if profile == 0 or profile == 2:
-        for i in range(columns.size):
-            qx, qy = columns[i] - ax - t[i] * dx, uy - t[i] * dy
-            by_distance2[i] = qx * qx + qy * qy
-        for i in range(columns.size):
-            inverse = one / (width0 + taper * t[i])
-            slope = log2 * h[i] if profile == 0 else h[i] * h[i]
-            slope *= inverse * inverse
-            by_width[i] = slope * (by_distance2[i] + by_distance2[i]) * inverse
-            by_distance2[i] = -slope
-        return
-    scale = half / softness
-    for i in range(columns.size):
-        qx, qy = columns[i] - ax - t[i] * dx, uy - t[i] * dy
-        root = sqrt(qx * qx + qy * qy + rounding * rounding)
-        r = width0 + taper * t[i]
-        if profile == 1:
-            slope = log2 * h[i] / r
-            by_width[i] = slope * (root - rounding) / r
-        else:
-            k = min(max((r + softness - root + rounding) * scale, one - one), one)
-            slope = (one - k) * k * (one + one + one) * (scale + scale)
-            by_width[i] = slope
-        by_distance2[i] = -slope * half / root
-
-
-@njit(cache=True, nogil=True, fastmath=FAST)
-@no_type_check
-def row_gradient(limb, y, columns, t, g_h, by_distance2, by_width, g_t_extra, grad):
-    """Add one row's share to the gradient of one limb's (start, end, half-widths).
+def row_gradient(limb, y, columns, profile, n, lo, hi, h, t, g_alpha, g_t, weight, grad):
+    """Add one row's share to the gradient of one limb's (start, end, half-widths); returns that of its weight.
 
     Chain rule through d2 = |p - a - t d|^2, r = w0 + t (w1 - w0) and t = (p - a).d / (|d|^2 + floor) where t is inside.
     """
     ax, ay, width0 = limb[0], limb[1], limb[4]
     dx, dy, taper = limb[2] - ax, limb[3] - ay, limb[5] - width0
-    one = width0 / width0
-    zero = one - one
-    inverse = one / (dx * dx + dy * dy + type_like(one, LENGTH2_FLOOR))
+    zero, one = type_like(ax, 0.0), type_like(ax, 1.0)
+    inverse = one / (dx * dx + dy * dy + type_like(ax, LENGTH2_FLOOR))
     uy = y - ay
     sx, sy, stx, sty = zero, zero, zero, zero
-    r0, r1 = zero, zero
-    s, su, st = zero, zero, zero
-    for i in range(columns.size):
-        ti = t[i]
+    r0, r1, s, su, st, by_weight = zero, zero, zero, zero, zero, zero
+    for i in range(lo, hi):
+        ti = t[n, i]
         ux = columns[i] - ax
         qx, qy = ux - ti * dx, uy - ti * dy
-        g = g_h[i] * by_distance2[i]
-        gx, gy = (g + g) * qx, (g + g) * qy
+        by_distance2, by_width = slopes(profile, qx * qx + qy * qy, width0 + taper * ti, h[n, i])
+        by_weight += g_alpha[n, i] * h[n, i]
+        g = g_alpha[n, i] * weight
+        gr = g * by_width
+        g = (g + g) * by_distance2
+        gx, gy = g * qx, g * qy
         sx += gx
         sy += gy
         stx += gx * ti
         sty += gy * ti
-        gr = g_h[i] * by_width[i]
         r0 += gr
         r1 += gr * ti
-        inside = one if (ti > zero and ti < one) else zero
-        gt = inside * (gr * taper + g_t_extra[i] - gx * dx - gy * dy)
+        gt = gr * taper + g_t[n, i] - gx * dx - gy * dy
+        gt = gt if (ti > zero and ti < one) else zero
         s += gt
         su += gt * ux
         st += gt * ti
@@ -209,3 +255,4 @@ def row_gradient(limb, y, columns, t, g_h, by_distance2, by_width, g_t_extra, gr
     grad[3] += inverse * (s * uy - st * (dy + dy)) - sty
     grad[4] += r0 - r1
     grad[5] += r1
+    return by_weight

@@ -11,7 +11,7 @@ from articulate.errors import ConfigError
 PROFILES = {"gaussian": 0, "exponential": 1, "student": 2, "smooth_step": 3}
 COMPOSITIONS = {"soft_or": 0, "sum": 1, "maximum": 2, "over": 3}
 
-# Limbs shorter than about 1e-4 (a hundredth of a pixel at 200 px) count as dots: keeps the foot point's gradient finite.
+# Limbs shorter than about 1e-4 (a hundredth of a pixel) count as dots: keeps the foot point's gradient finite.
 LENGTH2_FLOOR = 1e-8
 # Rounds the tip of the distance cone over 1e-4, so that the gradient on the spine itself is finite.
 SPINE_ROUNDING = 1e-4
