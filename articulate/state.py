@@ -35,6 +35,10 @@ class State:
         assert isinstance(record, kind)
         return record
 
+    def get(self, kind: type[AnyRecord]) -> AnyRecord | None:
+        """The record of this type, or None."""
+        return self[kind] if kind in self._records else None
+
     def records(self) -> tuple[Record, ...]:
         """The records that are there, in the order in which they came."""
         return tuple(self._records.values())

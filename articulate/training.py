@@ -67,10 +67,13 @@ class GroupTrainer:
         self.number, self.config, self.stages, self.context = number, config, stages, context
         self.whole, self.terms, self.balancer = whole, terms, balancer
         # One optimiser per stage: what one stage does never depends on whether another trains beside it.
-        self.optimisers = {s.name: self._optimiser(s) for s in stages if any(True for _ in s.parameters())}
-        balance = list(balancer.parameters())
-        if balance:
-            self.optimisers["balancing"] = torch.optim.Adam(balance, lr=config.learning_rate)
+        owners: dict[str, nn.Module] = {**{s.name: s for s in stages}, "balancing": balancer}
+        self.trained = {name: list(m.parameters()) for name, m in owners.items() if list(m.parameters())}
+        rate = config.learning_rate
+        groups = {s.name: s.parameter_groups(rate) for s in stages}
+        self.optimisers = {
+            name: torch.optim.Adam(groups.get(name, weights), lr=rate) for name, weights in self.trained.items()
+        }
         self.batches = FrameBatches(
             context.store,
             batch_size=config.batch_size,
@@ -79,9 +82,6 @@ class GroupTrainer:
             seed=derive_seed(context.seed, "frames", number),
         )
         self.path = context.folder.checkpoints / f"group-{number}.pt"
-
-    def _optimiser(self, stage: Stage) -> torch.optim.Optimizer:
-        return torch.optim.Adam(stage.parameter_groups(self.config.learning_rate), lr=self.config.learning_rate)
 
     def train(self, fingerprint: str, title: str) -> None:
         """Run the steps that are left. Raises Interrupted after SIGTERM (a checkpoint is written first)."""
@@ -135,8 +135,8 @@ class GroupTrainer:
             for optimiser in self.optimisers.values():
                 optimiser.zero_grad(set_to_none=True)
             balanced.total.backward()
-            for stage in self.stages:
-                nn.utils.clip_grad_norm_(stage.parameters(), config.gradient_clip)
+            for name in self.optimisers:
+                nn.utils.clip_grad_norm_(self.trained[name], config.gradient_clip)
             for optimiser in self.optimisers.values():
                 optimiser.step()
         for stage in self.stages:

@@ -1,7 +1,7 @@
 """Adversarial lifter: a discriminator judges the pose from a random angle (Harris 2024, section 3.4)."""
 
 import math
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -34,6 +34,8 @@ class Adversarial(Lifter):
     discriminator 2K-50K-25K-5K-2 is trained by the same backward pass: its own term sees detached poses, and the
     lifter's term sees it frozen, so that two parameter groups with their own learning rates are all it needs.
     """
+
+    loss_names: ClassVar[tuple[str, ...]] = ("reconstruction", "adversarial", "discriminator")
 
     def __init__(self, num_keypoints: int, config: AdversarialConfig, generator: torch.Generator) -> None:
         super().__init__(num_keypoints, config, generator)

@@ -1,7 +1,7 @@
 """Factorised auto-encoder: mean pose + residual, seen by a predicted camera (Harris 2024, section 3.3)."""
 
 import math
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -31,6 +31,8 @@ class Factorised(Lifter):
     axis-angle in units of pi. Losses: 2D reconstruction, size of the residual, and stability: the pose seen by a
     slightly turned camera must give the same shape. Right in 2D; depth is not determined by these terms.
     """
+
+    loss_names: ClassVar[tuple[str, ...]] = ("reconstruction", "residual_size", "stability")
 
     def __init__(self, num_keypoints: int, config: FactorisedConfig, generator: torch.Generator) -> None:
         super().__init__(num_keypoints, config, generator)

@@ -1,6 +1,6 @@
 """The contract of every lifter: 2D keypoints in, 3D joints in the frame of the image out, and its own losses."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -25,6 +25,8 @@ class Lifter(nn.Module):
     Joints come back in units of `xy`, in the camera's frame (x right, y down, z forward), with mean depth 0; which of
     the two depth reflections is right cannot be known from 2D, and is the same for all frames of one training.
     """
+
+    loss_names: ClassVar[tuple[str, ...]] = ()
 
     scale: Tensor
     calibrated: Tensor

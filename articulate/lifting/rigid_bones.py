@@ -1,6 +1,6 @@
 """Rigid bones as the source describes them: variance of limb lengths and self-consistency at 90 degrees (5.4)."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -49,6 +49,8 @@ class RigidBones(Lifter):
     the depth of a point is minus its x. Both hold for the true pose, its depth reflection, and (up to the second
     term) for any set of lengths above the longest projections: METHODS 7 found it worse than flat.
     """
+
+    loss_names: ClassVar[tuple[str, ...]] = ("limb_variance", "self_consistency")
 
     def __init__(self, num_keypoints: int, config: RigidBonesConfig, generator: torch.Generator) -> None:
         super().__init__(num_keypoints, config, generator)

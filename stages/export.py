@@ -1,0 +1,80 @@
+"""Last stage: what was found, as files that people and other tools open."""
+
+import json
+
+import torch
+
+from articulate import __version__
+from articulate.config import StrictModel
+from articulate.evaluation.protocol import evaluate_run
+from articulate.export import RUN_FILES, write_run_files
+from articulate.lifting.articulation import articulation_from_motion
+from articulate.records import Motion, Record, Skeleton, Tracks
+from articulate.report import write_report
+from articulate.result import ClipInfo, Result
+from articulate.runs import write_atomic
+from articulate.schedule import Context, Stage, WholeRun
+from articulate.state import State
+
+
+class ExportConfig(StrictModel):
+    """Which further formats a run writes beside the standard files."""
+
+    formats: tuple[str, ...] = tuple(RUN_FILES)
+    report: bool = True
+
+
+class ExportStage(Stage):
+    """Consumes tracks, skeleton and, where there is one, motion; writes the folder of results."""
+
+    name = "export"
+    Config = ExportConfig
+    consumes = (Tracks, Skeleton)
+    produces = None
+
+    def __init__(self, config: ExportConfig, context: Context) -> None:
+        super().__init__()
+        self.config = config
+
+    def finish(self, run: WholeRun) -> Record | None:
+        """Write every file; an ExportError names the one that could not be written."""
+        context = run.context
+        result = assemble(context, run.records)
+        result.save(context.folder.path)
+        context.folder.results.mkdir(parents=True, exist_ok=True)
+        store = context.store
+        symmetric = store.options.get("cue") == "none"
+        metrics = {"version": __version__, **evaluate_run(store, *measured(run.records), symmetric=symmetric)}
+        write_atomic(context.folder.results / "metrics.json", json.dumps(metrics, indent=1, default=str))
+        write_run_files(result, context.folder.results, self.config.formats)
+        if self.config.report:
+            write_report(result, context.folder.path, context.folder.results / "report.html")
+        return None
+
+
+def measured(records: State) -> tuple[Tracks, Skeleton, Motion | None]:
+    """The records that are evaluated."""
+    return records[Tracks], records[Skeleton], records.get(Motion)
+
+
+def assemble(context: Context, records: State) -> Result:
+    """The run's records with where its frames come from."""
+    tracks, skeleton, motion = measured(records)
+    store = context.store
+    names = tuple(f"keypoint_{k:02d}" for k in range(tracks.xy.shape[2]))
+    articulation = None
+    if motion is not None:
+        articulation = articulation_from_motion(motion.joints[0], skeleton.edges, names, "mean bone length")
+    places = torch.cat([torch.from_numpy(store.source_from_store(i).copy()) for i in range(len(store.clips))])
+    clips = tuple(ClipInfo(c.name, c.fps, c.source, tuple(c.source_size), c.ordered) for c in store.clips)
+    return Result(
+        tracks=tracks,
+        skeleton=skeleton,
+        clips=clips,
+        source_from_store=places.double(),
+        store_size=store.image_size,
+        motion=motion,
+        articulation=articulation,
+        provenance=dict(context.provenance),
+        store=str(store.path),
+    )

@@ -1,0 +1,114 @@
+"""Stage 4: 2D keypoints and their tree to 3D joints. Trains a lifter; over a whole run bones get constant lengths."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+
+from articulate.config import StrictModel, validate
+from articulate.errors import ConfigError
+from articulate.lifting.kinematics import bone_directions, forward_kinematics, median_bone_lengths
+from articulate.lifting.registry import CONFIGS, build_lifter
+from articulate.records import Camera, Motion, Skeleton, Tracks
+from articulate.schedule import Context, Moment, Stage, WholeRun, nearest
+from articulate.seeds import torch_generator
+from articulate.state import State
+from stages.pictures import contact_sheet, pose_picture
+
+
+class LiftingConfig(StrictModel):
+    """Which lifter, with which numbers, and what is done with its poses."""
+
+    lifter: str = "views"
+    settings: dict[str, Any] = {}
+    rigid: bool = Field(True, description="walk the tree with constant bone lengths over the whole run")
+
+
+class LiftingStage(Stage):
+    """Consumes tracks and the skeleton, produces motion."""
+
+    name = "lifting"
+    Config = LiftingConfig
+    consumes = (Tracks, Skeleton)
+    produces = Motion
+
+    def __init__(self, config: LiftingConfig, context: Context) -> None:
+        super().__init__()
+        self.config = config
+        if config.lifter not in CONFIGS:
+            raise ConfigError(
+                f"lifting.lifter: unknown lifter `{config.lifter}`; {nearest(config.lifter, list(CONFIGS))}"
+            )
+        settings = validate(CONFIGS[config.lifter], config.settings, "lifting.settings")
+        count = int(context.config["stages"]["keypoints"]["num_keypoints"])
+        self.lifter = build_lifter(count, settings, torch_generator(context.seed, "lifter"))
+        self.loss_names = tuple(f"lift_{name}" for name in self.lifter.loss_names)
+
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
+        """The lifter's own groups; their rates are the source's, the schedule's cosine scales them."""
+        groups = self.lifter.parameter_groups()
+        return [{**g, "scale": g["lr"] / learning_rate} for g in groups]
+
+    def begin(self, run: WholeRun) -> None:
+        """Fix the one size by which all keypoints are divided."""
+        if Tracks in run.records:
+            tracks = run.records[Tracks]
+            self.lifter.calibrate(tracks.xy[0], tracks.score[0])
+
+    def forward(self, state: State) -> Motion:
+        tracks, skeleton = state[Tracks], state[Skeleton]
+        length = tracks.xy.shape[1]
+        xy = rearrange(tracks.xy, "b t k d -> (b t) k d")
+        score = rearrange(tracks.score, "b t k -> (b t) k")
+        joints = rearrange(self.lifter(xy, score), "(b t) k d -> b t k d", t=length)
+        return in_bone_units(joints, skeleton, tracks)
+
+    def losses(self, state: State, moment: Moment) -> dict[str, Tensor]:
+        tracks, skeleton = state[Tracks], state[Skeleton]
+        xy = rearrange(tracks.xy, "b t k d -> (b t) k d")
+        terms = self.lifter.losses(xy, rearrange(tracks.score, "b t k -> (b t) k"), skeleton.edges)
+        return {f"lift_{name}": value for name, value in terms.items()}
+
+    def finish(self, run: WholeRun) -> Motion:
+        """Joints of all frames; bones keep the lengths that the whole run supports."""
+        with torch.no_grad():
+            tracks, skeleton = run.records[Tracks], run.records[Skeleton]
+            whole = State(tracks, skeleton).to(run.context.device)
+            motion = self(whole).to("cpu")
+            if not self.config.rigid:
+                return motion
+            joints = motion.joints[0].double()
+            good = joints.isfinite().all(-1).all(-1)
+            lengths = median_bone_lengths(joints[good], skeleton.edges)
+            root = joints[:, skeleton.edges[0, 0]]
+            rigid = forward_kinematics(root, bone_directions(joints, skeleton.edges), lengths, skeleton.edges)
+        return Motion(
+            joints=rigid[None].float(),
+            bone_lengths=lengths[None].float(),
+            camera=motion.camera,
+            confidence=motion.confidence,
+            index=tracks.index,
+        )
+
+    def pictures(self, state: State) -> dict[str, np.ndarray]:
+        joints, edges = state[Motion].joints[:, 0], state[Skeleton].edges
+        tiles = [pose_picture(joints[n], edges, turn) for n in range(min(4, len(joints))) for turn in (0.0, 0.8, 1.57)]
+        return {"poses": contact_sheet(tiles, columns=3)}
+
+
+def in_bone_units(joints: Float[Tensor, "B T K 3"], skeleton: Skeleton, tracks: Tracks) -> Motion:
+    """Joints in units of the image as motion in units of the mean bone length, with the camera that goes back."""
+    lengths = median_bone_lengths(joints.detach().flatten(0, 1), skeleton.edges)
+    unit = lengths.mean().clamp_min(1e-6)
+    batch, time = joints.shape[:2]
+    camera = Camera(scale=unit.expand(batch, time), translation=joints.new_zeros(batch, time, 2))
+    return Motion(
+        joints=joints / unit,
+        bone_lengths=(lengths / unit).expand(batch, -1),
+        camera=camera,
+        index=tracks.index,
+    )
