@@ -192,6 +192,21 @@ class Tracks(Record):
 
 
 @dataclass(frozen=True)
+class Seeds(Record):
+    """First guesses that needed no training: keypoints (NaN where unknown), how far to trust each, and a tree.
+
+    `reason` says in words where they come from, or why there are none (then all of `xy` is NaN and `edges` is empty).
+    """
+
+    framewise: ClassVar[tuple[str, ...]] = ("xy", "score")
+
+    xy: Float[Tensor, "B T K 2"]
+    score: Float[Tensor, "B T K"]
+    edges: Int[Tensor, "L 2"]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Skeleton(Record):
     """A tree of limbs over K keypoints: `edges` are (parent, child) in breadth-first order from the root.
 

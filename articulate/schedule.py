@@ -84,9 +84,13 @@ class Stage(nn.Module):
     """One stage of the pipeline: says what it consumes and produces, and computes losses on its own record."""
 
     name: ClassVar[str]
+    Config: ClassVar[type[StrictModel]] = StrictModel
     consumes: ClassVar[tuple[type[Record], ...]]
     produces: ClassVar[type[Record] | None]
     loss_names: tuple[str, ...] = ()
+
+    def __init__(self, config: Any = None, context: Context | None = None) -> None:
+        super().__init__()
 
     def forward(self, state: State) -> Record:
         """The record of a batch. Differentiable with respect to the records consumed."""

@@ -12,17 +12,15 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import Int
 from torch import Tensor, nn
 
-from articulate.data.frames import FrameBatches
+from articulate.data.frames import FrameBatches, row_numbers
 from articulate.errors import Interrupted
 from articulate.logs import RunLog
 from articulate.losses import BalancedLoss, Balancer, LossTerm
 from articulate.progress import Progress
-from articulate.records import FrameIndex, Tracks
+from articulate.records import Tracks
 from articulate.runs import load_checkpoint, save_checkpoint
 from articulate.schedule import Context, GroupConfig, Moment, Stage, WholeRun
 from articulate.seeds import derive_seed, torch_generator
@@ -119,7 +117,7 @@ class GroupTrainer:
         """One optimiser step on the frames of `step`; returns scalars to log and the batch's state."""
         config, context = self.config, self.context
         clips = self.batches.batch(step)
-        state = self.whole.records.take(self.rows(clips.index))
+        state = self.whole.records.take(row_numbers(context.store, clips.index))
         state.add(clips)
         state = state.to(context.device)
         generator = torch_generator(context.seed, "group", self.number, step, device=context.device)
@@ -182,16 +180,6 @@ class GroupTrainer:
             optimiser.load_state_dict(content["optimisers"][name])
         self.balancer.load_state_dict(content["balancer"])
         return int(content["step"])
-
-    def rows(self, index: FrameIndex) -> Int[Tensor, "B T"]:
-        """Positions, among all frames of the store in order, of the frames of a batch."""
-        starts = np.cumsum([0] + [len(numbers) for numbers in self.batches.numbers])
-        clip, frame = index.clip.numpy(), index.frame.numpy()
-        rows = np.empty_like(frame)
-        for number in np.unique(clip):
-            here = clip == number
-            rows[here] = starts[number] + np.searchsorted(self.batches.numbers[number], frame[here])
-        return torch.from_numpy(rows)
 
 
 def shared_points(state: State) -> list[Tensor] | None:

@@ -5,9 +5,11 @@ from stages.connectivity import ConnectivityStage
 from stages.export import ExportStage
 from stages.keypoints import KeypointsStage
 from stages.lifting import LiftingStage
+from stages.seeds import SeedsStage
 from stages.sketch import SketchStage
 
 STAGES: dict[str, type[Stage]] = {
+    "seeds": SeedsStage,
     "keypoints": KeypointsStage,
     "connectivity": ConnectivityStage,
     "sketch": SketchStage,

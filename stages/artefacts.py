@@ -4,12 +4,12 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from articulate.records import Motion, Record, Skeleton, Tracks
+from articulate.records import Motion, Record, Seeds, Skeleton, Tracks
 from articulate.runs import RunFolder, load_checkpoint, save_checkpoint, write_atomic
 from articulate.schedule import Stage
 from articulate.state import State
 
-RECORDS: dict[str, type[Record]] = {"Tracks": Tracks, "Skeleton": Skeleton, "Motion": Motion}
+RECORDS: dict[str, type[Record]] = {"Seeds": Seeds, "Tracks": Tracks, "Skeleton": Skeleton, "Motion": Motion}
 
 
 class GroupArtefacts:

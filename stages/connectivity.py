@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from articulate.config import StrictModel
-from articulate.records import Clips, Motion, Skeleton, Tracks
+from articulate.records import Clips, Motion, Seeds, Skeleton, Tracks
 from articulate.schedule import Context, Moment, Stage, WholeRun
 from articulate.skeleton import ConnectivityConfig, discover_skeleton, root_tree, segment_support, spanning_edges
 from articulate.skeleton.spanning import edges_to_mask
@@ -19,10 +19,12 @@ from stages.pictures import matrix_picture
 class ConnectivityStageConfig(StrictModel):
     """The cost of an edge over a whole run, and how the tree follows a training."""
 
-    num_keypoints: int | None = Field(None, description="filled in from the keypoints stage")
     cost: ConnectivityConfig = ConnectivityConfig()
     use_depth: bool = Field(False, description="measure limbs on the lifted joints instead of the 2D keypoints")
     momentum: float = Field(0.98, ge=0, lt=1, description="of the running cost while a detector trains")
+    seed_factor: float = Field(
+        0.1, gt=0, le=1, description="on the cost of pairs that the seeds join, where there are seeds"
+    )
     length_weight: float = Field(0.1, ge=0, description="cost of length beside missing support, while training")
 
 
@@ -60,6 +62,8 @@ class ConnectivityStage(Stage):
         cost = self.config.length_weight * torch.cdist(xy, xy).mean(0).double()
         if clips.mask is not None:
             cost += 1 - segment_support(xy, rearrange(clips.mask, "b t c h w -> (b t) c h w")).double()
+        if Seeds in state:
+            cost *= self.prior(state[Seeds])
         share = self.config.momentum if int(self.seen) else 0.0
         self.running.mul_(share).add_(cost, alpha=1 - share)
         self.seen += 1
@@ -75,10 +79,18 @@ class ConnectivityStage(Stage):
         tracks = run.records[Tracks]
         points = run.records[Motion].joints[0] if self.config.use_depth else tracks.xy[0]
         covariance = None if self.config.use_depth else tracks.covariance[0]
+        prior = self.prior(run.records[Seeds]) if Seeds in run.records else None
         skeleton, self.diagnostics = discover_skeleton(
-            points, tracks.score[0], covariance, self.config.cost, self.support(run)
+            points, tracks.score[0], covariance, self.config.cost, self.support(run), prior
         )
         return skeleton
+
+    def prior(self, seeds: Seeds) -> Float[Tensor, "K K"]:
+        """Factor on the cost of every pair."""
+        factor = torch.ones_like(self.running)
+        first, second = seeds.edges.to(factor.device).unbind(1)
+        factor[first, second] = factor[second, first] = self.config.seed_factor
+        return factor
 
     def support(self, run: WholeRun) -> Float[Tensor, "K K"] | None:
         """Share of the segment between two keypoints that lies on the mask, mean over all frames."""

@@ -66,7 +66,9 @@ def assemble(context: Context, records: State) -> Result:
     if motion is not None:
         articulation = articulation_from_motion(motion.joints[0], skeleton.edges, names, "mean bone length")
     places = torch.cat([torch.from_numpy(store.source_from_store(i).copy()) for i in range(len(store.clips))])
-    clips = tuple(ClipInfo(c.name, c.fps, c.source, tuple(c.source_size), c.ordered) for c in store.clips)
+    clips = tuple(
+        ClipInfo(c.name, c.fps, c.source, (c.source_size[0], c.source_size[1]), c.ordered) for c in store.clips
+    )
     return Result(
         tracks=tracks,
         skeleton=skeleton,

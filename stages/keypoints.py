@@ -5,13 +5,15 @@ from einops import rearrange
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
+from torch.nn import functional
 
 from articulate.config import StrictModel
 from articulate.errors import ConfigError
 from articulate.keypoints.detector import Detection, KeypointDetector, KeypointDetectorConfig
 from articulate.keypoints.mask_terms import mask_attraction, mask_coverage
-from articulate.keypoints.multi_task import MultiTask, MultiTaskConfig
-from articulate.records import Clips, Tracks
+from articulate.keypoints.multi_task import MultiTask, MultiTaskConfig, Shape
+from articulate.keypoints.seed_loss import seed_cross_entropy
+from articulate.records import Clips, Seeds, Tracks
 from articulate.schedule import Context, Moment, Stage
 from articulate.state import State
 from stages.pictures import contact_sheet, keypoint_picture
@@ -23,11 +25,13 @@ class KeypointsConfig(StrictModel):
     """How many keypoints, which network finds them, and what teaches it."""
 
     num_keypoints: int = Field(16, ge=2, le=64)
+    seeds: bool = Field(False, description="loss `seeds`: follow the first guesses of the seeds stage")
+    shrink: int = Field(1, ge=1, le=8, description="factor by which frames are reduced before the detector")
     foreground: bool = Field(True, description="paint everything outside the mask grey, where a mask is known")
     mask_terms: bool = Field(True, description="losses mask_attraction and mask_coverage")
     detector: dict = Field({}, description="numbers of the detector beside num_keypoints")
     tasks: dict[str, dict] = {"reconstruction": {}}
-    shapes: tuple[str, ...] = ("jensen_shannon",)
+    shapes: tuple[Shape, ...] = ("jensen_shannon",)
 
 
 class KeypointsStage(Stage):
@@ -45,22 +49,26 @@ class KeypointsStage(Stage):
         settings = KeypointDetectorConfig(num_keypoints=config.num_keypoints, **config.detector)
         self.detector = KeypointDetector(settings)
         task_settings = MultiTaskConfig(tasks=config.tasks, shapes=config.shapes)
-        self.tasks = MultiTask(task_settings, settings, (size, size))
+        if size % (4 * config.shrink):
+            raise ConfigError(
+                f"keypoints.shrink: frames of {size} px reduced {config.shrink} times are no multiple of 4"
+            )
+        self.tasks = MultiTask(task_settings, settings, (size // config.shrink, size // config.shrink))
         if config.mask_terms and not context.store.has_masks:
             raise ConfigError(
                 f"keypoints.mask_terms: the store {context.store.path} holds no foreground masks; "
                 "use keypoints.mask_terms=false, or a recipe option that makes masks"
             )
-        names = list(task_settings.loss_names())
+        names = [*task_settings.loss_names(), *(["seeds"] if config.seeds else [])]
         self.loss_names = (*names, *(("mask_attraction", "mask_coverage") if config.mask_terms else ()))
 
     def images(self, clips: Clips) -> Tensor:
-        """Frames [B * T, 3, H, W], grey outside the mask."""
+        """Frames [B * T, 3, H, W], grey outside the mask, reduced as configured."""
         frames = rearrange(clips.frames, "b t c h w -> (b t) c h w")
-        if clips.mask is None or not self.config.foreground:
-            return frames
-        mask = rearrange(clips.mask, "b t c h w -> (b t) c h w")
-        return frames * mask + BACKGROUND * (1 - mask)
+        if clips.mask is not None and self.config.foreground:
+            mask = rearrange(clips.mask, "b t c h w -> (b t) c h w")
+            frames = frames * mask + BACKGROUND * (1 - mask)
+        return functional.avg_pool2d(frames, self.config.shrink) if self.config.shrink > 1 else frames
 
     def forward(self, state: State) -> Tracks:
         clips = state[Clips]
@@ -84,6 +92,10 @@ class KeypointsStage(Stage):
         tracks = self.tracks(result.detection, clips)
         state.add(tracks)
         losses = dict(result.losses)
+        if self.config.seeds:
+            seeds, settings = state[Seeds], self.detector.config
+            xy, score = (rearrange(value, "b t k ... -> (b t) k ...") for value in (seeds.xy, seeds.score))
+            losses["seeds"] = seed_cross_entropy(result.detection.heatmaps, xy, score, settings)
         if self.config.mask_terms:
             xy = result.detection.xy
             assert clips.mask is not None

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from articulate.data.frames import iterate
+from articulate.data.frames import iterate, row_numbers
 from articulate.data.store import ClipStore, StoreWriter
 from articulate.errors import ConfigError, Interrupted, TrainingError
 from articulate.losses import Balancer, LossTerm
@@ -140,7 +140,7 @@ def test_rows_follow_the_true_frame_numbers(store: ClipStore, tmp_path: Path) ->
     context, stages = make(store, tmp_path / "run")
     group = trainer(context, [stages["depth"]], 1, whole_tracks(context, stages["points"]))
     index = group.batches.batch(0).index
-    rows = group.rows(index)
+    rows = row_numbers(store, index)
     expected = [int(f) // 2 + (7 if int(c) else 0) for c, f in zip(index.clip[:, 0], index.frame[:, 0], strict=True)]
     assert rows[:, 0].tolist() == expected
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from jaxtyping import Int, UInt8
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from articulate.data.store import ClipStore
@@ -93,6 +94,18 @@ class FrameBatches(Dataset):
             self._order = numpy_generator(self.seed, "frame order", epoch).permutation(len(self.table))
             self._epoch = epoch
         return self.table[self._order[place]]
+
+
+def row_numbers(store: ClipStore, index: FrameIndex) -> Int[Tensor, "B T"]:
+    """Positions, among all frames of the store in order, of the frames `index`."""
+    numbers = [store.frame_index(i) for i in range(len(store.clips))]
+    starts = np.cumsum([0] + [len(frames) for frames in numbers])
+    clip, frame = index.clip.cpu().numpy(), index.frame.cpu().numpy()
+    rows = np.empty_like(frame)
+    for number in np.unique(clip):
+        here = clip == number
+        rows[here] = starts[number] + np.searchsorted(numbers[number], frame[here])
+    return torch.from_numpy(rows)
 
 
 def iterate(store: ClipStore, chunk: int = 64) -> Iterator[Clips]:

@@ -43,6 +43,7 @@ class _Evidence:
     centrality: Tensor | None
     mask_support: Tensor | None
     tolerance: float
+    prior: Float[Tensor, "K K"] | None = None
 
 
 def discover_skeleton(
@@ -51,8 +52,11 @@ def discover_skeleton(
     covariance: Float[Tensor, "N K D D"] | None = None,
     config: ConnectivityConfig | None = None,
     mask_support: Float[Tensor, "K K"] | None = None,
+    prior: Float[Tensor, "K K"] | None = None,
 ) -> tuple[Skeleton, Diagnostics]:
     """The tree of limbs of one articulated thing seen over N frames, with the evidence for every edge.
+
+    `prior` multiplies the costs: below 1 for pairs that other evidence, such as appearance, already joins.
 
     Frames are in temporal order where they belong to one video. Raises DataError with fewer than two frames or
     keypoints, or when a keypoint is never seen. The result is on the CPU in the dtype of `points`.
@@ -61,7 +65,9 @@ def discover_skeleton(
     work = points.detach().to("cpu", torch.float64)
     _check(work)
     outliers = outlier_frames(work, config.outlier_threshold)
-    evidence = _gather(work.masked_fill(outliers[:, None, None], torch.nan), score, covariance, config, mask_support)
+    evidence = _gather(
+        work.masked_fill(outliers[:, None, None], torch.nan), score, covariance, config, mask_support, prior
+    )
     pooled = evidence.statistics.pooled()
     cost = _cost(pooled, evidence, config)
     groups = rigid_groups(pooled, evidence.tolerance)
@@ -100,6 +106,7 @@ def _gather(
     covariance: Tensor | None,
     config: ConnectivityConfig,
     mask_support: Tensor | None,
+    prior: Tensor | None = None,
 ) -> _Evidence:
     """Statistics over blocks of frames, and the matrices of the whole sequence that the mix asks for."""
     frames, size = points.shape[:2]
@@ -117,11 +124,13 @@ def _gather(
         centrality=centrality_cost(complete) if "centrality" in wanted and points.shape[-1] == 2 else None,
         mask_support=None if mask_support is None else mask_support.detach().to("cpu", torch.float64),
         tolerance=config.rigid_tolerance * body_size(points),
+        prior=None if prior is None else prior.detach().to("cpu", torch.float64),
     )
 
 
 def _cost(statistics: PairStatistics, evidence: _Evidence, config: ConnectivityConfig) -> Tensor:
-    return mixed_cost(statistics, config, evidence.joint_residual, evidence.mask_support, evidence.centrality)
+    cost = mixed_cost(statistics, config, evidence.joint_residual, evidence.mask_support, evidence.centrality)
+    return cost if evidence.prior is None else cost * evidence.prior
 
 
 def edge_posterior(evidence: _Evidence, config: ConnectivityConfig) -> Float[Tensor, "K K"]:
