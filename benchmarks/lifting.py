@@ -25,7 +25,7 @@ from articulate.seeds import numpy_generator
 
 CELLS = RESULTS / "lifting_cells.json"
 METRICS = {"mpjpe_d": "%d", "n_mpjpe_d": "%d", "pa_mpjpe_d": "%d", "sign_accuracy": "share"}
-CONFIG = ViewsConfig(steps=1200, elevation_starts=(-0.2, 0.2))
+CONFIG = ViewsConfig(steps=1200, elevation_starts=(0.1,))
 # name: (what runs, noise in %d, yaw)
 EXPERIMENTS = {
     "views, learned tree and elevation": ("views", 0.0, "frame"),

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from articulate.errors import DataError, TrainingError
 from articulate.lifting.inputs import clip_scales, prepare, seen_points, subject_scale
+from articulate.lifting.view_tree import tree_from_views
 from articulate.lifting.views import ViewLifter, ViewsConfig
 from articulate.lifting.views_losses import (
     lift_with_camera,
@@ -19,7 +20,6 @@ from articulate.lifting.views_losses import (
     sliced_wasserstein,
     turn_about_vertical,
 )
-from articulate.skeleton.discover import discover_skeleton
 
 Report = Callable[[int, dict[str, float]], None]
 
@@ -47,39 +47,22 @@ def train_view_lifter(
 ) -> tuple[ViewLifter, ViewDiagnostics]:
     """A trained lifter for these frames, and how the training went; use its `eval()` form on new frames.
 
-    Without `edges` the tree is found on the poses of the first phase. With `clip`, every clip is brought to one scale
-    by its limbs (weak perspective). Raises DataError with fewer than 16 frames that show two points.
+    Without `edges` the tree is found from the moments of the views (`tree_from_views`). With `clip`, every
+    clip is brought to one scale by its limbs (weak perspective). Raises
+    DataError with fewer than 16 frames that show two points.
     """
     usable = seen_points(xy, score).sum(1) >= 2
     if int(usable.sum()) < 16:
         raise DataError(f"{int(usable.sum())} frames show two keypoints or more; the view lifter needs at least 16")
-    tree = edges if edges is not None else xy.new_zeros(0, 2, dtype=torch.int64)
+    tree = edges if edges is not None else tree_from_views(xy[usable], None if score is None else score[usable])
     scales = subject_scale(xy, score).expand(len(xy)) if clip is None else clip_scales(xy, score, clip, tree)
     data = _Data(xy[usable], None if score is None else score[usable], scales[usable])
     best, distances = _best_start(data, tree, config, generator)
-    first_phase = round((1 - config.bone_phase) * config.steps)
     history: list[dict[str, float]] = []
-    _train(best, data, tree, first_phase, generator, history, progress)
-    # Poses become better with bones, and the tree with the poses: it is decided anew as they improve.
-    decisions = 4 if edges is None else 1
-    for decision in range(decisions):
-        if edges is None:
-            tree = _tree_of_poses(best, data)
-        until = first_phase + round((config.steps - first_phase) * (decision + 1) / decisions)
-        _train(best, data, tree, until, generator, history, progress)
+    _train(best, data, tree, config.steps, generator, history, progress)
     best.eval()
-    if edges is None:
-        tree = _tree_of_poses(best, data)
     final = view_distance(best, data.xy, data.score, data.scale, generator)
     return best, ViewDiagnostics(best.elevation.item(), final, distances, tree, edges is not None, history)
-
-
-@torch.no_grad()
-def _tree_of_poses(lifter: ViewLifter, data: "_Data") -> Int[Tensor, "L 2"]:
-    """The tree of limbs of the poses as they are lifted now, in units of the subject."""
-    lifter.eval()
-    joints = lifter(data.xy, data.score, data.scale) / data.scale[:, None, None]
-    return discover_skeleton(joints.double(), data.score)[0].edges
 
 
 @dataclass

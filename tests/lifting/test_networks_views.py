@@ -17,6 +17,7 @@ from articulate.lifting.multiview import (
 )
 from articulate.lifting.settle import settle_clips, settled_depth
 from articulate.lifting.view_training import train_view_lifter
+from articulate.lifting.view_tree import length_moments, tree_from_views
 from articulate.lifting.views import ViewLifter, ViewsConfig
 from articulate.lifting.views_losses import sliced_wasserstein, turn_about_vertical
 
@@ -46,7 +47,9 @@ def error(found: torch.Tensor, true: torch.Tensor) -> float:
 
 def test_training_finds_depth_and_fills_gaps():
     true = body(600)
-    config = ViewsConfig(steps=250, width=64, elevation_starts=(0.0,), batch_size=128, learning_rate=3e-3)
+    config = ViewsConfig(
+        steps=350, bone_phase=0.4, width=64, elevation_starts=(0.0,), batch_size=128, learning_rate=3e-3
+    )
     score = torch.ones(600, 7)
     score[:50, 4] = 0
     xy = true[..., :2].clone()
@@ -106,6 +109,27 @@ def test_settled_depth_is_exact_with_true_signs_and_lengths():
     weight = torch.ones(20, 7).double()
     z = settled_depth(true[..., :2], 0.3 * true[..., 2], EDGES, lengths, weight)
     assert torch.allclose(z, true[..., 2] - true[..., 2].mean(1, keepdim=True), atol=1e-5)
+
+
+def test_moments_of_views_give_the_variance_of_3d_lengths():
+    true = body(6000)
+    squared = torch.cdist(true, true).square()
+    mean, variance = length_moments(true[..., :2])
+    assert torch.allclose(mean, squared.mean(0), atol=0.06)
+    assert (variance - squared.var(0)).abs().max() < 0.1 * squared.max() ** 2 / 4
+    moving = squared.var(0) > 0.05
+    assert variance[moving].mean() > 5 * variance[~moving].abs().mean()
+
+
+def test_tree_from_views_ignores_the_order_of_keypoints_and_gaps():
+    xy = body(2000)[..., :2].clone()
+    xy[::7, 4] = torch.nan
+    order = torch.tensor([3, 0, 6, 2, 5, 1, 4])
+    first = {frozenset(e) for e in tree_from_views(xy).tolist()}
+    second = {frozenset(order[e].tolist()) for e in tree_from_views(xy[:, order])}
+    assert first == second
+    # The only bones that bend: forearm and shin hang on elbow and hip.
+    assert {frozenset((3, 4)), frozenset((5, 6))} <= first
 
 
 def test_coverage_tells_a_turning_body_from_a_still_one():
