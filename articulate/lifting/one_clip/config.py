@@ -19,10 +19,10 @@ class OneClipConfig:
     smooth_weight: float = 3.0  # of the bounded depth acceleration, per bone and frame
     floor: float = 0.55  # %d, spread that no coordinate of the pose distribution falls below
     shrinkage: float = 0.1  # of the pose covariance towards its diagonal
-    max_frames: int = 240  # the search runs on at most this many frames; the rest follow by one exact pass
+    max_frames: int = 600  # the search runs on at most this many frames; the rest follow by one exact pass
     min_score: float = 0.2  # keypoints below this are bridged in time and carry no confidence
     length_quantile: float = 0.99  # of a bone's image length: where its 3D length starts
-    refine_lengths: bool = True
+    refine_lengths: bool = False
     max_hops: int = 6  # `distances` only: pairs of keypoints up to this many bones apart
     perspective_distance: float | None = None  # camera to root, unit of xy; None: orthographic
 
@@ -31,13 +31,16 @@ class OneClipConfig:
 class ClipSolution:
     """What `solve_clip` found. Unit: that of `xy`; camera frame (x right, y down, z forward), z = 0 at the root.
 
-    `confidence` is the probability that the sign of a bone's depth is right, given the best global reflection;
-    `determined` says whether the clip shows the body from views that differ enough to know depth at all.
+    `flip_gap` [T, L] is what flipping one bone in one frame costs, its other frames following; `agreement` the share of
+    starts that chose the same sign; `confidence` the probability that the sign of a bone's depth is right, given the
+    best reflection of the whole clip; `determined` says whether the clip shows enough views to know depth at all.
     """
 
     joints: Float[Tensor, "T K 3"]
     bone_lengths: Float[Tensor, " L"]
     confidence: Float[Tensor, "T L"]
+    flip_gap: Float[Tensor, "T L"]
+    agreement: Float[Tensor, "T L"]
     energy: float
     view_coverage: float
     determined: bool

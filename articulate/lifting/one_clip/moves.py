@@ -4,14 +4,14 @@ All arrays are float64 or int64 with time last, so that the innermost loops run 
 """
 
 import numpy as np
-from numba import njit
 
+from articulate.lifting.one_clip.compiled import compiled
 from articulate.lifting.one_clip.viterbi import best_order, jump_costs
 
 Array = np.ndarray
 
 
-@njit(cache=True, fastmath=True)
+@compiled
 def joint_depths(depth: Array, edges: Array) -> Array:
     """Depth [K, T] of every keypoint relative to the root, from bone depths [L, T]."""
     num_bones, num_frames = depth.shape
@@ -23,7 +23,7 @@ def joint_depths(depth: Array, edges: Array) -> Array:
     return z
 
 
-@njit(cache=True, fastmath=True)
+@compiled
 def pair_statistics(
     z: Array, flat: Array, trust: Array, pairs: Array, chosen: Array, mean: Array, variance: Array
 ) -> None:
@@ -47,7 +47,7 @@ def pair_statistics(
         variance[p] = max(second / total - mean[p] ** 2, 0.0)
 
 
-@njit(cache=True, fastmath=True)
+@compiled
 def pair_costs(
     depth: Array,
     edges: Array,
@@ -84,7 +84,7 @@ def pair_costs(
     return costs
 
 
-@njit(cache=True)
+@compiled
 def flip_groups(depth: Array, group: Array, path: Array) -> None:
     """Apply the chosen states in place: bones of group g change sign wherever bit g of the state is set."""
     for bone in range(len(depth)):
@@ -94,7 +94,7 @@ def flip_groups(depth: Array, group: Array, path: Array) -> None:
                     depth[bone, t] = -depth[bone, t]
 
 
-@njit(cache=True, fastmath=True)
+@compiled
 def pose_costs(  # noqa: C901 (one fused loop over frames is what makes it fast)
     depth: Array, deviation: Array, view: Array, precision: Array, group: Array
 ) -> Array:
@@ -135,7 +135,7 @@ def pose_costs(  # noqa: C901 (one fused loop over frames is what makes it fast)
     return costs
 
 
-@njit(cache=True)
+@compiled
 def pose_sweep(
     depth: Array,
     deviation: Array,
@@ -164,7 +164,7 @@ def pose_sweep(
         flip_groups(depth, group, path)
 
 
-@njit(cache=True)
+@compiled
 def pair_sweep(
     depth: Array,
     edges: Array,

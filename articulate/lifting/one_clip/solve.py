@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from articulate.lifting.confidence import ENOUGH_COVERAGE, SHIPPED, sign_features, statement, view_coverage
+from articulate.lifting.confidence import SHIPPED, determines_depth, sign_features, statement, view_coverage
 from articulate.lifting.kinematics import parent_bones
 from articulate.lifting.one_clip.config import ClipSolution, OneClipConfig
 from articulate.lifting.one_clip.observations import Observations, observe
-from articulate.lifting.one_clip.solver import Candidate, Search
+from articulate.lifting.one_clip.solver import Candidate, Search, sign_agreement
 
 
 def solve_clip(
@@ -39,18 +39,18 @@ def solve_clip(
     corrected = plane
     for _ in range(1 if config.perspective_distance is None else 3):
         seen = observe(corrected, trust, links, config.min_score)
-        best, search, notes = _solve(seen, config, generator, depth)
+        best, search, agreement, notes = _solve(seen, config, generator, depth)
         depth = np.einsum("kl,lt->tk", search.paths.astype(float), best.depth) * seen.unit
         if config.perspective_distance is not None:
             # x = X / (1 + z / D): undone with the present depth, then solved again from it.
             corrected = plane * (1 + depth / config.perspective_distance)[..., None]
     notes |= {"seconds": time.perf_counter() - seconds, "noise": seen.noise}
-    return _solution(xy, corrected, best, search, notes)
+    return _solution(xy, corrected, best, search, agreement, notes)
 
 
 def _solve(
     seen: Observations, config: OneClipConfig, generator: np.random.Generator, depth: np.ndarray | None
-) -> tuple[Candidate, Search, dict[str, float]]:
+) -> tuple[Candidate, Search, np.ndarray, dict[str, float]]:
     """Search on at most `max_frames` frames, then the same model on all of them."""
     stride = max(1, -(-len(seen.flat) // config.max_frames))
     thin = replace(seen, flat=seen.flat[::stride], trust=seen.trust[::stride])
@@ -59,23 +59,31 @@ def _solve(
     if depth is not None:
         along = depth[:, seen.edges[:, 1]] - depth[:, seen.edges[:, 0]]
         signs = np.where(along.T < 0, -1.0, 1.0)
-    best, energies, metric = search.best(None if signs is None else signs[:, ::stride])
-    notes = {"metric_ratio": float(metric), "starts": float(len(energies)), "energy_spread": float(np.ptp(energies))}
+    best, found, metric = search.best(None if signs is None else signs[:, ::stride])
+    notes = {"metric_ratio": metric, "starts": float(len(found))}
+    notes["energy_spread"] = float(np.ptp([f.energy for f in found])) / len(thin.flat)
+    agreement = sign_agreement(best, found).T
     if stride == 1:
-        return best, search, notes
+        return best, search, agreement, notes
     every = Search(seen, replace(config, sweeps=0), generator)
     nearest = np.minimum((np.arange(len(seen.flat)) + stride // 2) // stride, len(thin.flat) - 1)
-    return every.continued(best, nearest), every, notes
+    return every.continued(best, nearest), every, agreement[nearest], notes
 
 
 def _solution(
-    xy: Float[Tensor, "T K 2"], corrected: np.ndarray, best: Candidate, search: Search, notes: dict[str, float]
+    xy: Float[Tensor, "T K 2"],
+    corrected: np.ndarray,
+    best: Candidate,
+    search: Search,
+    agreement: np.ndarray,
+    notes: dict,
 ) -> ClipSolution:
     """The result in the unit of the input, with confidence and statement."""
     seen = search.seen
     coverage = view_coverage(best.rotation)
     spread = best.prior.log_volume() / len(best.depth)
-    features = sign_features(search.margins(best), best.depth.T, coverage, spread)
+    gap = search.margins(best)
+    features = sign_features(gap, best.depth.T, agreement, coverage, spread)
     # A bone with an unseen end carries no more than a coin's confidence.
     confidence = 0.5 + (SHIPPED.probability(features) - 0.5) * (search.bone_trust > 0)
     flat = np.einsum("kl,tli->tki", search.paths.astype(float), seen.flat)
@@ -90,11 +98,13 @@ def _solution(
         joints=torch.as_tensor(joints, dtype=xy.dtype, device=xy.device),
         bone_lengths=torch.as_tensor(best.lengths * seen.unit, dtype=xy.dtype, device=xy.device),
         confidence=torch.as_tensor(confidence, dtype=xy.dtype, device=xy.device),
+        flip_gap=torch.as_tensor(gap, dtype=xy.dtype, device=xy.device),
+        agreement=torch.as_tensor(agreement, dtype=xy.dtype, device=xy.device),
         energy=best.energy / len(z),
         view_coverage=coverage,
-        determined=coverage >= ENOUGH_COVERAGE,
+        determined=determines_depth(coverage, mean),
         statement=statement(coverage, mean),
-        diagnostics=notes | {"spread": spread, "mean_confidence": mean},
+        diagnostics=notes | {"spread": spread, "mean_confidence": mean, "unit": seen.unit},
     )
 
 

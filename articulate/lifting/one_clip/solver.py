@@ -148,8 +148,8 @@ class Search:
                        np.array([0.1, c.smooth_weight]), float(temperature), seed)  # fmt: skip
         return np.where(depth < 0, -1.0, 1.0)
 
-    def best(self, initial_signs: np.ndarray | None = None) -> tuple[Candidate, list[float], np.ndarray]:
-        """Candidate of least energy over all starts, the energies of all, and the metric ratio of the first start."""
+    def best(self, initial_signs: np.ndarray | None = None) -> tuple[Candidate, list[Candidate], float]:
+        """Candidate of least energy, those of all starts, and the metric ratio of the first factorisation."""
         starts = start_weights(self.seen.edges, self.config.num_starts)
         fits = [factorise(self.flat, weight) for weight in starts]
         metric = fits[0]["metric"]
@@ -162,8 +162,7 @@ class Search:
                 found.append(self.candidate(self.from_signs(fit, signs), signs))
         else:
             found += [self.candidate(fit) for fit in fits]
-        energies = [f.energy for f in found]
-        return found[int(np.argmin(energies))], energies, metric
+        return min(found, key=lambda f: f.energy), found, float(metric)
 
     def from_signs(self, fit: dict[str, np.ndarray], signs: np.ndarray) -> dict[str, np.ndarray]:
         """Alignment of the body that given signs imply, in the form that `factorise` returns."""
@@ -175,3 +174,17 @@ class Search:
         for _ in range(20):
             rotation = prior.update(bones, self.frame_trust, 1.0)
         return {**fit, "rotation": rotation, "weight": prior.weight}
+
+
+def sign_agreement(best: Candidate, found: list[Candidate]) -> np.ndarray:
+    """Share [L, T] of the other candidates that give each bone the sign of `best`, each after its better reflection.
+
+    One half where there is no other candidate.
+    """
+    others = [f for f in found if f is not best]
+    total = np.full(best.depth.shape, 0.5 if not others else 0.0)
+    for other in others:
+        same = np.sign(best.depth * other.depth)
+        weight = np.abs(best.depth)
+        total += (np.where((same * weight).sum() < 0, -same, same) + 1) / (2 * len(others))
+    return total

@@ -1,12 +1,13 @@
 """Exact order in time of the flips of a few groups of bones: second-order Viterbi, sampling, and margins (compiled)."""
 
 import numpy as np
-from numba import njit
+
+from articulate.lifting.one_clip.compiled import compiled
 
 Array = np.ndarray
 
 
-@njit(cache=True)
+@compiled
 def jump_costs(depth: Array, group: Array, jerk: Array, num_groups: int) -> Array:
     """Cost [b, 2, 2, T] of the depth acceleration at t when the signs at t-2 and t-1 differ from the sign at t.
 
@@ -28,7 +29,7 @@ def jump_costs(depth: Array, group: Array, jerk: Array, num_groups: int) -> Arra
     return costs
 
 
-@njit(cache=True)
+@compiled
 def best_order(unary: Array, jumps: Array, temperature: float) -> Array:
     """States [T] of least total cost (temperature 0: exact Viterbi), or a sample of exp(-cost / temperature).
 
@@ -63,7 +64,7 @@ def best_order(unary: Array, jumps: Array, temperature: float) -> Array:
     return _trace(value, table, temperature)
 
 
-@njit(cache=True)
+@compiled
 def _draw(costs: Array, temperature: float) -> int:
     """Index of the least cost, or a draw from exp(-cost / temperature)."""
     if temperature <= 0:
@@ -72,7 +73,7 @@ def _draw(costs: Array, temperature: float) -> int:
     return min(int(np.searchsorted(np.cumsum(mass), np.random.random() * mass.sum())), len(costs) - 1)
 
 
-@njit(cache=True)
+@compiled
 def _trace(value: Array, table: Array, temperature: float) -> Array:
     num_frames, num_states, _ = value.shape
     path = np.empty(num_frames, np.int64)
@@ -83,7 +84,7 @@ def _trace(value: Array, table: Array, temperature: float) -> Array:
     return path
 
 
-@njit(cache=True)
+@compiled
 def flip_margins(unary: Array, jumps: Array) -> Array:
     """Least total cost with a flip at t minus least total cost without, [T], for one group (exact min-marginals)."""
     num_frames = unary.shape[1]

@@ -1,0 +1,287 @@
+"""Table T5: one clip, one static camera, true 2D keypoints; every CMU clip alone, with floors, bounds and confidence.
+
+Camera: orthographic, fixed, level (its x axis is the recording's x, its y axis points down along gravity, its depth is
+the recording's -z), one scale per clip. Error: MPJPE after centring, in %d (1 % of the median diagonal of the true 3D
+boxes). At most one reflection of depth per clip, chosen on one half of the frames (in time) and scored on the other,
+both ways round, averaged. "Turns": the axial spread of the true heading of the hips, 1 - |mean exp(2i yaw)|, is at
+least 0.2 (0.5 is a half turn at constant speed); used for sorting the table alone.
+"""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib
+import networkx
+import numpy as np
+import torch
+from scoreboard import RESULTS, Row, publish
+
+from articulate.evaluation.pose3d import pose_scores, unit_d
+from articulate.lifting.confidence import SignCalibration, fit_calibration, sign_features
+from articulate.lifting.kinematics import body_rotation, bone_vectors, path_matrix
+from articulate.lifting.one_clip import ClipSolution, OneClipConfig, solve_clip
+from articulate.seeds import numpy_generator, torch_generator
+from articulate.skeleton.spanning import spanning_edges
+
+matplotlib.use("Agg")
+ROOT = Path(__file__).parents[1]
+CLIPS = Path(os.environ.get("ARTICULATE_SHARED_DATA", ROOT.parent / "shared" / "data")) / "cmu_mocap" / "clips"
+QUICK = ("02_05", "02_08", "03_03", "11_01", "12_01", "indian_08", "salsa_01", "salsa_10")
+TABLES = ("clips", "noise", "tree", "calibration")
+TURNS = 0.2
+HIPS = (("rButtock", "lButtock"), ("rhipjoint", "lhipjoint"), ("RightUpLeg", "LeftUpLeg"))
+
+
+def breadth_first(pairs: list[tuple[int, int]], root: int) -> torch.Tensor:
+    """Undirected edges as (parent, child) in breadth-first order from `root`."""
+    graph = networkx.Graph(pairs)
+    return torch.tensor(list(networkx.bfs_edges(graph, root)), dtype=torch.int64)
+
+
+def load(name: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """True joints [T, K, 3] in the camera frame and the true tree of one clip."""
+    with np.load(CLIPS / f"{name}.npz", allow_pickle=False) as stored:
+        joints = torch.from_numpy(stored["xyz"].astype(np.float64)) * torch.tensor([1.0, -1.0, -1.0])
+        root = int(np.flatnonzero(stored["parents"] < 0)[0])
+        return joints, breadth_first([tuple(e) for e in stored["edges"].tolist()], root)
+
+
+def turning(name: str) -> float:
+    """Axial spread of the true heading: 0 when the line between the hips keeps its direction seen from above."""
+    with np.load(CLIPS / f"{name}.npz", allow_pickle=False) as stored:
+        names = stored["kp_names"].tolist()
+        right, left = next(pair for pair in HIPS if pair[0] in names)
+        line = stored["xyz"][:, names.index(right)] - stored["xyz"][:, names.index(left)]
+    return float(1 - abs(np.exp(2j * np.arctan2(line[:, 2], line[:, 0])).mean()))
+
+
+def learned_tree(xy: torch.Tensor) -> torch.Tensor:
+    """Tree from 2D alone: minimum of (95th percentile of length) x (mean velocity difference), rooted at its centre."""
+    length = torch.quantile((xy[:, :, None] - xy[:, None]).norm(dim=-1), 0.95, dim=0)
+    speed = xy.diff(dim=0)
+    cost = length * (speed[:, :, None] - speed[:, None]).norm(dim=-1).mean(0)
+    pairs = [tuple(e) for e in spanning_edges(cost).tolist()]
+    return breadth_first(pairs, networkx.center(networkx.Graph(pairs))[0])
+
+
+def scores(predicted: torch.Tensor, true: torch.Tensor, edges: torch.Tensor) -> dict[str, float]:
+    """Scores of both halves, each after the reading chosen on the other."""
+    first = torch.arange(len(true)) < len(true) // 2
+    clip = torch.zeros(len(true), dtype=torch.int64)
+    both = [pose_scores(predicted, true, edges.tolist(), a, b, clip) for a, b in ((first, ~first), (~first, first))]
+    return {k: (both[0][k] + both[1][k]) / 2 for k in both[0]}
+
+
+def signed(true: torch.Tensor, edges: torch.Tensor, signs: torch.Tensor) -> torch.Tensor:
+    """Pose of closed-form depths with lengths from the 0.99 quantile of the projections and the given signs [T, L]."""
+    flat = bone_vectors(true[..., :2], edges)
+    lengths = torch.quantile(flat.norm(dim=-1), 0.99, dim=0)
+    depth = signs * (lengths**2 - flat.square().sum(-1)).clamp_min(0).sqrt()
+    z = torch.einsum("kl,tl->tk", path_matrix(edges), depth)
+    return torch.cat([true[..., :2], z[..., None]], -1)
+
+
+def floors(true: torch.Tensor, edges: torch.Tensor, name: str) -> dict[str, torch.Tensor]:
+    """Flat, random signs and oracle signs."""
+    right = bone_vectors(true, edges)[..., 2].sign()
+    coins = torch.randint(0, 2, right.shape, generator=torch_generator(0, "random signs", name)) * 2.0 - 1.0
+    flat = torch.cat([true[..., :2], torch.zeros_like(true[..., :1])], -1)
+    return {"flat": flat, "random signs": signed(true, edges, coins), "oracle signs": signed(true, edges, right)}
+
+
+def right_signs(solution: ClipSolution, true: torch.Tensor, edges: torch.Tensor) -> np.ndarray:
+    """Whether the sign of every bone and frame [T, L] is right, under the clip's best single reflection."""
+    agree = bone_vectors(solution.joints, edges)[..., 2] * bone_vectors(true, edges)[..., 2]
+    return (agree > 0).numpy() if agree.sum() >= 0 else (agree < 0).numpy()
+
+
+def solve(true: torch.Tensor, edges: torch.Tensor, name: str, noise: float = 0.0, **changed: object) -> ClipSolution:
+    """Our solution of one clip, with white noise of `noise` %d on the 2D input."""
+    shake = torch.randn(true[..., :2].shape, generator=torch_generator(0, "noise", name), dtype=true.dtype)
+    xy = true[..., :2] + noise * unit_d(true) * shake
+    return solve_clip(xy, edges, config=OneClipConfig(**changed), generator=numpy_generator(0, "one clip", name))
+
+
+def clip_table(names: tuple[str, ...]) -> tuple[list[Row], dict[str, dict]]:
+    """Every clip with floors and ours; returns the rows and what the calibration and the figures need."""
+    kept: dict[str, dict] = {}
+    rows = []
+    for name in names:
+        true, edges = load(name)
+        start = time.perf_counter()
+        found = solve(true, edges, name)
+        seconds = time.perf_counter() - start
+        results = {m: scores(p, true, edges) for m, p in (floors(true, edges, name) | {"ours": found.joints}).items()}
+        note = (
+            f"coverage {found.view_coverage:.2f} (true turning {turning(name):.2f}), confidence "
+            f"{found.diagnostics['mean_confidence']:.2f}, flat {results['flat']['mpjpe_d']:.2f}, "
+            f"oracle signs {results['oracle signs']['mpjpe_d']:.2f}"
+        )
+        rows.append(Row("T5", name, "ours", "MPJPE", "%d", [results["ours"]["mpjpe_d"]], seconds=seconds, note=note))
+        kept[name] = {"results": results, "turning": turning(name), "solution": found, "seconds": seconds}
+        kept[name] |= {"right": right_signs(found, true, edges), "edges": edges, "true": true}
+        print(f"{name}: {results['ours']['mpjpe_d']:.2f} %d, {note}, {seconds:.1f} s", flush=True)
+    return summary(kept) + rows, kept
+
+
+def summary(kept: dict[str, dict]) -> list[Row]:
+    """Means over the clips that turn, those that do not, and those that the tool itself calls determined."""
+    parts: dict[str, Callable[[dict], bool]] = {
+        "clips that turn": lambda k: k["turning"] >= TURNS,
+        "clips that do not": lambda k: k["turning"] < TURNS,
+        "clips called determined": lambda k: k["solution"].determined,
+        "clips called undetermined": lambda k: not k["solution"].determined,
+    }
+    rows = []
+    for label, belongs in parts.items():
+        chosen = [k for k in kept.values() if belongs(k)]
+        for method in ("flat", "random signs", "ours", "oracle signs") if chosen else ():
+            for metric, key, unit in (("MPJPE", "mpjpe_d", "%d"), ("sign accuracy", "sign_accuracy", "share")):
+                if method == "flat" and key == "sign_accuracy":
+                    continue
+                values = [k["results"][method][key] for k in chosen]
+                worse = sum(k["results"][method]["mpjpe_d"] > k["results"]["flat"]["mpjpe_d"] for k in chosen)
+                seconds = float(np.mean([k["seconds"] for k in chosen])) if method == "ours" else float("nan")
+                rows.append(
+                    Row("T5", label, method, metric, unit, values, worse, seconds, note="failure: worse than flat")
+                )
+        if chosen:
+            ratio = [k["results"]["ours"]["mpjpe_d"] / k["results"]["flat"]["mpjpe_d"] for k in chosen]
+            rows.append(Row("T5", label, "ours", "MPJPE over flat", "ratio", ratio))
+            sure = [k["solution"].diagnostics["mean_confidence"] for k in chosen]
+            rows.append(Row("T5", label, "ours", "mean confidence", "share", sure))
+    return rows
+
+
+def variant_rows(names: tuple[str, ...], variants: dict[str, dict], data: str) -> list[Row]:
+    """Mean error of our solver under changed inputs or settings, over `names`."""
+    rows = []
+    for label, changed in variants.items():
+        values, failures, start = [], 0, time.perf_counter()
+        for name in names:
+            true, edges = load(name)
+            options = dict(changed)
+            tree = learned_tree(true[..., :2]) if options.pop("learned", False) else edges
+            found = solve(true, tree, name, **options)
+            values.append(scores(found.joints, true, edges)["mpjpe_d"])
+            failures += values[-1] > scores(floors(true, edges, name)["flat"], true, edges)["mpjpe_d"]
+        seconds = (time.perf_counter() - start) / len(names)
+        rows.append(Row("T5", data, label, "MPJPE", "%d", values, failures, seconds, note="failure: worse than flat"))
+        print(f"{label}: {rows[-1].mean:.2f} %d, {seconds:.1f} s a clip", flush=True)
+    return rows
+
+
+def samples(kept: list[dict]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Features, right or wrong, and |dz| weight of every bone and frame; every clip weighs the same."""
+    features, right, weight = [], [], []
+    for k in kept:
+        s = k["solution"]
+        depth = bone_vectors(s.joints, k["edges"])[..., 2].numpy() / s.diagnostics["unit"]
+        found = (s.flip_gap.numpy(), depth, s.agreement.numpy(), s.view_coverage, s.diagnostics["spread"])
+        features.append(sign_features(*found).reshape(-1, 5))
+        right.append(k["right"].ravel().astype(float))
+        size = np.abs(depth).ravel() + 1e-9
+        weight.append(1000 * size / size.sum())
+    return np.concatenate(features), np.concatenate(right), np.concatenate(weight)
+
+
+def reliability(chance: np.ndarray, right: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, float]:
+    """Table [bin: mean confidence, share right, weight] over ten bins, and the expected calibration error."""
+    place = np.clip((chance * 10).astype(int), 0, 9)
+    rows = []
+    for b in range(10):
+        inside = place == b
+        if weight[inside].sum() > 0.002 * weight.sum():
+            rows.append(
+                [np.average(x[inside], weights=weight[inside]) for x in (chance, right)] + [weight[inside].sum()]
+            )
+    table = np.array(rows)
+    gap = float((np.abs(table[:, 0] - table[:, 1]) * table[:, 2]).sum() / table[:, 2].sum())
+    return table, gap
+
+
+def calibration_rows(kept: dict[str, dict]) -> tuple[list[Row], SignCalibration, np.ndarray]:
+    """Fit on every second clip, test on the others; the reliability curve on the tested half."""
+    names = sorted(kept)
+    fitted = fit_calibration(*samples([kept[n] for n in names[::2]]))
+    features, right, weight = samples([kept[n] for n in names[1::2]])
+    table, gap = reliability(fitted.probability(features), right, weight)
+    rows = [Row("T5", "held-out clips", "sign confidence", "expected calibration error", "share", [gap])]
+    for confidence, share, mass in table:
+        note = f"confidence {confidence:.2f}, {100 * mass / weight.sum():.0f} % of |dz|"
+        rows.append(Row("T5", "held-out clips", "sign confidence", "share right", "share", [float(share)], note=note))
+    print(f"calibration fitted on every second clip: {fitted}", flush=True)
+    return rows, fitted, table
+
+
+def draw_figures(kept: dict[str, dict], table: np.ndarray) -> None:
+    """docs/pictures/one_clip.png (error against views, reliability) and views.png (why views tell signs)."""
+    from matplotlib import pyplot
+
+    folder = ROOT / "docs" / "pictures"
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+    ratio = [k["results"]["ours"]["mpjpe_d"] / k["results"]["flat"]["mpjpe_d"] for k in kept.values()]
+    left.scatter([k["solution"].view_coverage for k in kept.values()], ratio, s=24)
+    left.axhline(1, color="grey", linewidth=0.8)
+    left.axhline(0.5, color="grey", linewidth=0.8, linestyle=":")
+    left.set(xlabel="view coverage (measured without labels)", ylabel="error / error of flat", title="One clip each")
+    right.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
+    right.plot(table[:, 0], table[:, 1], marker="o")
+    right.set(xlabel="confidence", ylabel="share of |dz| with the right sign", title="Held-out clips", xlim=(0.3, 1))
+    figure.savefig(folder / "one_clip.png", dpi=90)
+    figure, axes = pyplot.subplots(1, 2, figsize=(8, 3.8), layout="constrained")
+    for axis, name in zip(axes, ("03_03", "12_01"), strict=True):
+        true, edges = load(name)
+        turn = body_rotation(true, true[0], edges)
+        for label, flip, colour in (("wrong sign", -1.0, "tab:red"), ("right sign", 1.0, "tab:blue")):
+            bone = bone_vectors(true, edges)[:, -3] * torch.tensor([1.0, 1.0, flip])
+            own = torch.einsum("tji,tj->ti", turn, bone) / unit_d(true)
+            axis.scatter(own[:, 0], own[:, 2], s=4, color=colour, label=label)
+        axis.set(title=f"{name}: one bone in the body's frame, from above", aspect="equal", xlabel="%d", ylabel="%d")
+    axes[0].legend()
+    figure.savefig(folder / "views.png", dpi=90)
+
+
+def main() -> None:
+    """Print and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="eight clips instead of all")
+    parser.add_argument("--only", choices=TABLES, help="one part of the table")
+    parser.add_argument("--seeds", type=int, default=1, help="unused: the clips are the repetitions")
+    parser.add_argument("--budget", type=float, default=float("inf"), help="seconds after which no further part starts")
+    parser.add_argument("--device", default="cpu", help="the solver is compiled for the CPU")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    start = time.perf_counter()
+    names = QUICK if args.quick else tuple(sorted(p.stem for p in CLIPS.glob("*.npz")))
+    turners = [n for n in names if turning(n) >= TURNS]
+    few = tuple(turners[:: max(1, len(turners) // 4)])
+    rows: list[Row] = []
+    if args.only in (None, "clips", "calibration"):
+        rows, kept = clip_table(names)
+        more, fitted, table = calibration_rows(kept)
+        rows += more
+        draw_figures(kept, table)
+        (RESULTS / "lifting_one_clip_calibration.json").write_text(json.dumps(vars(fitted)) + "\n")
+    parts = {
+        "noise": {f"ours, 2D noise {n} %d": {"noise": n} for n in (0.0, 0.25, 0.5, 1.0)},
+        "tree": {
+            "ours, learned tree": {"learned": True},
+            "ours, true tree": {},
+            "ours, one start": {"num_starts": 1},
+            "pairwise distances, then ours": {"method": "distances"},
+            "ours, lengths refined": {"refine_lengths": True},
+        },
+    }
+    for part, variants in parts.items():
+        if args.only in (None, part) and time.perf_counter() - start < args.budget:
+            rows += variant_rows(few, variants, f"{len(few)} clips that turn")
+    publish(rows, "lifting_one_clip")
+
+
+if __name__ == "__main__":
+    main()
