@@ -6,6 +6,7 @@ resumes; any other one gets the next free name.
 
 import hashlib
 import json
+import os
 import platform
 from collections.abc import Mapping
 from importlib import metadata
@@ -77,8 +78,11 @@ class RunFolder:
             number += 1
         if newest is not None and not fresh:
             return cls(newest)
-        candidate.mkdir(parents=True)
-        write_atomic(candidate / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False))
+        # Made beside and renamed: a run killed at any moment leaves no folder without its configuration.
+        partial = root / f".{candidate.name}.partial-{os.getpid()}"
+        partial.mkdir(parents=True, exist_ok=True)
+        write_atomic(partial / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False))
+        partial.rename(candidate)
         return cls(candidate)
 
     def log(self, entry: dict[str, Any]) -> None:

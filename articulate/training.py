@@ -5,6 +5,7 @@ numbers, so a checkpoint needs no random state: weights, optimisers and the step
 """
 
 import math
+import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,7 @@ from articulate.schedule import Context, GroupConfig, Moment, Stage, WholeRun
 from articulate.seeds import derive_seed, torch_generator
 from articulate.state import State
 
-CHECKPOINT_SECONDS = 20.0
+CHECKPOINT_SECONDS = float(os.environ.get("ARTICULATE_CHECKPOINT_SECONDS", "20"))
 
 
 @dataclass
