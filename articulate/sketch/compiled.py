@@ -68,7 +68,7 @@ def kernel_arguments(inputs: tuple[Tensor, ...], settings: Settings, skip_zero: 
     step = settings.profile == "smooth_step"
     # A finite cut, so that it times a half-width stays a number; 1e6 half-widths reach every pixel.
     cut = dtype(min(cut_off(settings.profile, settings.threshold), 1e6))
-    profile = KERNEL_PROFILES[settings.profile](cut, dtype(settings.softness if step else 0.0))
+    profile = KERNEL_PROFILES[settings.profile](cut, dtype(settings.softness if step else 0.0))  # type: ignore[arg-type]
     rule = (profile, composition_code(settings.composition), skip_zero)
     painted = inputs[3].shape[-1] > 0
     arrays = tuple(t.detach().contiguous().numpy() for t in inputs[: 4 if painted else 2])

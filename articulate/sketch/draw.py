@@ -53,8 +53,9 @@ def draw_limbs(
     (clamped at 1e-4); equal ends draw a dot. `weight` in [0, 1] scales a limb's intensity. Without `colour` limbs are
     white, in one channel or in those of `background`; without `background` it is black. Profiles and compositions:
     `profiles.intensity` and `reference.compose`; after Mihai and Hare (2021) and Harris (2024, section 5.5).
-    `softness` is the half-length of the smooth step (default: one pixel), `temperature` that of the depth order in
-    `over`, in units of depth. A pixel is off by at most `threshold` per limb, below which nothing is drawn.
+    `softness` is the half-length of the smooth step (default 0.75 px: the slope of an antialiased edge), `temperature`
+    that of the depth order in `over`, in units of depth. A pixel is off by at most `threshold` per limb, below
+    which nothing is drawn.
     Raises ConfigError for an unknown profile, composition or backend, and for `over` without depth.
     """
     profile_code(profile)
@@ -67,7 +68,7 @@ def draw_limbs(
     if background is not None and background.ndim == 1:
         background = background[None, :, None, None]
     colours = None if colour is None else colour.expand(batch, num_limbs, 2, colour.shape[-1])
-    step = 2.0 / min(size) if softness is None else softness
+    step = 1.5 / min(size) if softness is None else softness
     drawn_depth = depth if composition == "over" and colour is not None else None
     if choose_backend(backend, start.device, start.dtype) == "numba":
         settings = Settings(size, profile, composition, step, temperature, threshold)

@@ -1,0 +1,233 @@
+"""T9: the renderer against the plain forms, forward + backward: speed, memory, growth, threads, agreement.
+
+`python benchmarks/sketch.py [--quick] [--only TABLE] [--seeds N] [--budget SECONDS] [--device D]`. Times are CPU time
+of the process where one thread draws (other users of the machine do not count), wall-clock for threads and CUDA;
+the least of several rounds in which the methods take turns.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib
+import torch
+from scoreboard import Row, publish
+
+from articulate.seeds import torch_generator
+from articulate.sketch import draw_limbs
+
+PICTURE = Path(__file__).parents[1] / "docs" / "pictures" / "sketch_scaling.png"
+HALF_WIDTH = 0.03
+MEMORY_PROBE = """
+import resource, sys
+sys.path[:0] = {paths!r}
+import torch
+torch.set_num_threads(1)
+from sketch import inputs, run, methods
+points = inputs(0, {batch}, {keypoints})
+method = methods({size}, {profile!r})[{name!r}]
+small = inputs(0, 1, {keypoints})
+run(methods(16, {profile!r})[{name!r}], small)  # compiles, loads libraries
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+run(method, points)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+def inputs(seed: int, batch: int, num_keypoints: int, device: str = "cpu") -> tuple[torch.Tensor, torch.Tensor]:
+    """Random points and the edges of a binary tree."""
+    g = torch_generator(seed, "benchmark", "sketch")
+    points = torch.rand(batch, num_keypoints, 2, generator=g) * 1.6 - 0.8
+    child = torch.arange(1, num_keypoints)
+    return points.to(device), torch.stack([(child - 1) // 2, child], dim=1).to(device)
+
+
+def plain_limbs(start, end, size: int, profile: str):
+    """The clamped-t form: distance of every pixel to every limb, 1 - prod(1 - h), in whole-image tensor operations."""
+    place = (2.0 * torch.arange(size, device=start.device) + 1.0) / size - 1.0
+    ax, ay = start[..., 0, None, None], start[..., 1, None, None]
+    dx, dy = end[..., 0, None, None] - ax, end[..., 1, None, None] - ay
+    ux, uy = place - ax, place[:, None] - ay
+    t = ((ux * dx + uy * dy) / (dx * dx + dy * dy + 1e-8)).clamp(0.0, 1.0)
+    distance2 = (ux - t * dx) ** 2 + (uy - t * dy) ** 2
+    if profile == "gaussian":
+        h = torch.exp2(-distance2 / HALF_WIDTH**2)
+    else:
+        h = HALF_WIDTH**2 / (HALF_WIDTH**2 + distance2)
+    return 1.0 - (1.0 - h).prod(dim=1)
+
+
+def methods(size: int, profile: str) -> dict[str, Callable]:
+    """Drawing functions of (points, edges)."""
+
+    def ours(points, edges):
+        return draw_limbs(
+            points[:, edges[:, 0]], points[:, edges[:, 1]], size=(size, size), width=HALF_WIDTH, profile=profile
+        )
+
+    def plain_tree(points, edges):
+        return plain_limbs(points[:, edges[:, 0]], points[:, edges[:, 1]], size, profile)
+
+    def per_pair(points, edges):
+        first, second = torch.triu_indices(points.shape[1], points.shape[1], offset=1, device=points.device)
+        h = plain_limbs_weighted(points, first, second, edges, size, profile)
+        return 1.0 - (1.0 - h).prod(dim=1)
+
+    return {"ours": ours, "plain clamped t": plain_tree, "per pair": per_pair}
+
+
+def plain_limbs_weighted(points, first, second, edges, size: int, profile: str):
+    """Rasters of all pairs times a connection matrix, as a per-pair sketch computes them before composing."""
+    connection = torch.zeros(points.shape[1], points.shape[1], device=points.device)
+    connection[edges[:, 0], edges[:, 1]] = 1.0
+    rasters = [
+        plain_limbs(points[:, i : i + 1], points[:, j : j + 1], size, profile)
+        for i, j in zip(first.tolist(), second.tolist(), strict=True)
+    ]
+    return torch.stack(rasters, dim=1) * connection[first, second][:, None, None]
+
+
+def run(method: Callable, scene: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Image and gradient by the points of the mean square."""
+    points = scene[0].clone().requires_grad_()
+    image = method(points, scene[1])
+    image.square().mean().backward()
+    return image.detach(), points.grad
+
+
+def seconds_each(chosen: dict[str, Callable], scene, rounds: int, clock: Callable[[], float]) -> dict[str, float]:
+    """Least seconds of forward + backward of each method, by turns."""
+    best = dict.fromkeys(chosen, float("inf"))
+    for _ in range(rounds + 1):  # the first round warms up
+        for name, method in chosen.items():
+            begin = clock()
+            run(method, scene)
+            if scene[0].is_cuda:
+                torch.cuda.synchronize()
+            best[name] = min(best[name], clock() - begin)
+    return best
+
+
+def peak_memory(name: str, batch: int, num_keypoints: int, size: int, profile: str) -> float:
+    """Growth of the peak resident memory (MiB) of a fresh process over one forward + backward."""
+    paths = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+    code = MEMORY_PROBE.format(paths=paths, batch=batch, keypoints=num_keypoints, size=size, profile=profile, name=name)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def headline(device: str, seeds: int, rounds: int) -> list[Row]:
+    """128 px, K 16, batch 8: milliseconds, ratios, agreement, memory."""
+    rows, clock = [], time.perf_counter if device != "cpu" else time.process_time
+    data = "128 px, K 16, batch 8"
+    for profile in ("gaussian", "student"):
+        chosen = methods(128, profile)
+        times = [seconds_each(chosen, inputs(s, 8, 16, device), rounds, clock) for s in range(seeds)]
+        for name in chosen:
+            rows.append(Row("T9", data, f"{name}, {profile}", "fwd+bwd", "ms", [1e3 * t[name] for t in times],
+                            device=device))  # fmt: skip
+        for name in ("plain clamped t", "per pair"):
+            ratios = [t[name] / t["ours"] for t in times]
+            rows.append(Row("T9", data, f"ours over {name}, {profile}", "speed-up", "x", ratios, device=device))
+        value, slope = [], []
+        for s in range(seeds):
+            ours, plain = (run(chosen[n], inputs(s, 8, 16, device)) for n in ("ours", "plain clamped t"))
+            value.append(float((ours[0][:, 0] - plain[0]).abs().max()))
+            slope.append(float((ours[1] - plain[1]).abs().max() / plain[1].abs().max()))
+        rows.append(Row("T9", data, f"ours against plain, {profile}", "largest difference", "intensity", value))
+        rows.append(Row("T9", data, f"ours against plain, {profile}", "gradient difference", "of the largest", slope))
+        if device == "cpu":
+            image = 8 * 128 * 128 * 4 / 2**20
+            for name in chosen:
+                used = peak_memory(name, 8, 16, 128, profile)
+                rows.append(Row("T9", data, f"{name}, {profile}", "peak memory", "MiB", [used],
+                                note=f"{used / image:.1f} output images"))  # fmt: skip
+    return rows
+
+
+def scaling(device: str, rounds: int, quick: bool) -> list[Row]:
+    """Growth with keypoints, size and batch around the headline."""
+    cases = [(16, 64, 8), (16, 128, 8), (16, 256, 8), (8, 128, 8), (32, 128, 8), (16, 128, 32)]
+    cases += [] if quick else [(64, 128, 8), (16, 128, 64), (16, 512, 8)]
+    rows, clock = [], time.perf_counter if device != "cpu" else time.process_time
+    for keypoints, size, batch in cases:
+        chosen = methods(size, "gaussian")
+        chosen.pop("per pair")  # its memory does not fit the larger cases
+        times = seconds_each(chosen, inputs(0, batch, keypoints, device), rounds, clock)
+        for name, t in times.items():
+            rows.append(Row("T9", f"{size} px, K {keypoints}, batch {batch}", f"{name}, gaussian", "fwd+bwd", "ms",
+                            [1e3 * t], device=device))  # fmt: skip
+    return rows
+
+
+def threads(rounds: int) -> list[Row]:
+    """Wall-clock on one and on two threads."""
+    rows, best = [], {}
+    for count in (1, 2):
+        torch.set_num_threads(count)
+        for profile in ("gaussian", "student"):
+            chosen = {"ours": methods(256, profile)["ours"]}
+            best[count, profile] = seconds_each(chosen, inputs(0, 16, 16), 4 * rounds, time.perf_counter)["ours"]
+    torch.set_num_threads(1)
+    for profile in ("gaussian", "student"):
+        ratio = best[1, profile] / best[2, profile]
+        rows.append(Row("T9", "256 px, K 16, batch 16", f"ours, {profile}", "two threads over one", "x", [ratio]))
+    return rows
+
+
+def picture(rows: list[Row]) -> None:
+    """Line plot of the scaling rows."""
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, 3, figsize=(11, 3.2), sharey=True)
+    for axis, (label, place, fixed) in zip(
+        axes, (("side [px]", 0, (16, 8)), ("keypoints", 1, (128, 8)), ("batch", 2, (128, 16))), strict=True
+    ):
+        for name in ("ours, gaussian", "plain clamped t, gaussian"):
+            points = set()
+            for r in rows:
+                if r.method == name and r.metric == "fwd+bwd":
+                    size, keypoints, batch = (int(w.split()[w.strip().startswith(("K", "b"))])
+                                              for w in (p.strip() for p in r.data.split(",")))  # fmt: skip
+                    numbers = (size, keypoints, batch)
+                    rest = tuple(v for i, v in enumerate(numbers) if i != place)
+                    if rest == fixed:
+                        points.add((numbers[place], r.mean))
+            ordered = sorted(points)
+            axis.plot(*zip(*ordered, strict=True), marker="o", label=name.split(",")[0])
+        axis.set(xlabel=label, xscale="log", yscale="log")
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel("forward + backward [ms]")
+    axes[0].legend()
+    figure.tight_layout()
+    PICTURE.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(PICTURE, dpi=110)
+
+
+def main() -> None:
+    """Parse the command line, measure, publish."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", default="T9")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--budget", type=float, default=600.0, help="seconds after which the sweeps are left out")
+    parser.add_argument("--device", default="cpu")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    begin = time.perf_counter()
+    rounds = 3 if arguments.quick else 6
+    rows = headline(arguments.device, min(arguments.seeds, 3) if arguments.quick else arguments.seeds, rounds)
+    if time.perf_counter() - begin < arguments.budget:
+        rows += scaling(arguments.device, rounds, arguments.quick)
+        if arguments.device == "cpu":
+            picture([r for r in rows if r.data != "128 px, K 16, batch 8" or r.n == 1])
+            rows += threads(rounds)
+    publish(rows, "sketch")
+
+
+if __name__ == "__main__":
+    main()
