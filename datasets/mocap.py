@@ -141,7 +141,7 @@ def parse_hierarchy(lines: list[str], path: Path) -> list[BvhJoint]:
 
 
 def forward_kinematics(joints: list[BvhJoint], values: Float[np.ndarray, "T C"]) -> Float[np.ndarray, "T K 3"]:
-    """Positions of all joints: p = p_parent + R_parent (offset + translation); R = R_parent times the joint's channels."""
+    """Positions of all joints: p = p_parent + R_parent (offset + translation); R = R_parent times channels."""
     frames = torch.from_numpy(np.ascontiguousarray(values))
     places: list[torch.Tensor] = []
     turns: list[torch.Tensor] = []
