@@ -41,8 +41,8 @@ def write_connections_csv(result: Result, path: Path) -> list[Path]:
 
 def write_connections_npy(result: Result, path: Path) -> list[Path]:
     """The K x K connection matrix (float32, symmetric, 1 on the limbs of the tree)."""
-    with atomic(path) as partial:
-        np.save(partial, result.skeleton.connection.cpu().float().numpy(), allow_pickle=False)
+    with atomic(path) as partial, open(partial, "wb") as file:  # np.save adds its own ending to a name
+        np.save(file, result.skeleton.connection.cpu().float().numpy(), allow_pickle=False)
     return [path]
 
 

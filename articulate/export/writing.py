@@ -5,7 +5,7 @@ import importlib
 import json
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -35,7 +35,8 @@ def atomic(path: Path) -> Iterator[Path]:
             ) from error
         raise ExportError(f"{path}: cannot be written ({error.strerror or error}); nothing was changed") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # what could not be made need not be removed
+            partial.unlink(missing_ok=True)
 
 
 def require(module: str, extra: str, purpose: str) -> ModuleType:

@@ -59,10 +59,15 @@ def about_keypoints(result: Result, free: dict[str, Any]) -> Iterator[Finding]:
     all_dead = sorted(set().union(*dead.values())) if dead else []
     if all_dead:
         reasons = "; ".join(f"{reason}: {named(result, points)}" for reason, points in dead.items() if points)
+        left = result.num_keypoints - len(all_dead)
+        fewer = f"Ask for {left} keypoints, or train for more steps."
+        longer = (
+            "Train for more steps, and look at the loss curves below: this training had hardly begun or has failed."
+        )
         yield Finding(
             "warn",
             f"{len(all_dead)} of {result.num_keypoints} keypoints carry nothing ({reasons}).",
-            f"Ask for {max(2, result.num_keypoints - len(all_dead))} keypoints, or train for more steps.",
+            fewer if 2 * left > result.num_keypoints else longer,
         )
     on_animal = free.get("on_animal")
     if on_animal is not None and on_animal < 95:

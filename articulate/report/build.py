@@ -4,11 +4,13 @@ import base64
 import io
 import json
 import math
+import re
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import markupsafe
 import numpy as np
 import torch
 from PIL import Image
@@ -186,9 +188,9 @@ def write_report(result: Result, run_folder: Path | str, out: Path | str) -> Pat
         "pictures": shown_pictures(result),
         "motion": shown_motion(result),
     }
-    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
-        (folder / "template.html").read_text()
-    )
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.filters["code"] = code
+    template = environment.from_string((folder / "template.html").read_text())
     text = template.render(
         name=name,
         stand_in=provenance.get("stand_in"),
@@ -214,6 +216,11 @@ def write_report(result: Result, run_folder: Path | str, out: Path | str) -> Pat
         data=json.dumps(finite(data), separators=(",", ":")).replace("</", "<\\/"),
     )
     return write_text(out, text)
+
+
+def code(text: str) -> markupsafe.Markup:
+    """Text with what stands between backticks set as code."""
+    return markupsafe.Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(markupsafe.escape(text))))
 
 
 def facts(result: Result) -> list[tuple[str, str]]:

@@ -50,20 +50,17 @@ def curve(points: list[tuple[int, float]], width: int = 260, height: int = 90) -
 
 
 def loss_curves(path: Path) -> list[dict[str, Any]]:
-    """Every logged scalar as a titled curve, in the order of the groups."""
+    """Every logged scalar as a titled curve, by group; the shares of the gradient apart, weighted copies left out."""
     series = read_log(path)
-    groups = sorted({group for group, _ in series})
-    return [
-        {
-            "group": group + 1,
-            "curves": [
-                {"name": name, "svg": curve(points)}
-                for (g, name), points in series.items()
-                if g == group and len(points) > 1
-            ],
-        }
-        for group in groups
-    ]
+    found = []
+    for group in sorted({group for group, _ in series}):
+        curves: list[dict[str, str]] = []
+        shares: list[dict[str, str]] = []
+        for (number, name), points in series.items():
+            if number == group and len(points) > 1 and not name.endswith(".weighted"):
+                (shares if name.endswith(".share") else curves).append({"name": name, "svg": curve(points)})
+        found.append({"group": group + 1, "curves": curves, "shares": shares})
+    return found
 
 
 def matrix(result: Result) -> str:

@@ -113,9 +113,13 @@ def test_no_3d_is_said(result, tmp_path):
     assert "pose3d.npz" not in names and "skeleton.json" in names
 
 
-@pytest.mark.parametrize("name", [n for n in RUN_FILES if n not in ("overlay",)])
+OTHERS = {"coco": "coco.json", "mjcf": "m.xml", "urdf": "m.urdf", "bvh": "m.bvh", "anipose": "pose.csv"}
+SINGLE = {name: file for name, file in RUN_FILES.items() if name != "overlay"} | OTHERS
+
+
+@pytest.mark.parametrize("name", SINGLE)
 def test_a_full_disk_is_one_message_and_leaves_the_old_file(result, tmp_path, monkeypatch, name):
-    path = tmp_path / RUN_FILES[name]
+    path = tmp_path / SINGLE[name]
     path.write_text("old")
 
     def full(*_):
@@ -123,10 +127,19 @@ def test_a_full_disk_is_one_message_and_leaves_the_old_file(result, tmp_path, mo
 
     monkeypatch.setattr("pathlib.Path.replace", full)
     with pytest.raises(ExportError, match="the disk is full; nothing was changed"):
-        EXPORTERS[name](result, tmp_path / RUN_FILES[name])
-    if name != "dlc":  # one file per clip: its own name stays free
-        assert path.read_text() == "old"
-    assert not list(tmp_path.glob(".*partial*"))
+        EXPORTERS[name](result, path)
+    assert path.read_text() == "old" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_full_disk_in_the_words_of_hdf5(tmp_path):
+    with pytest.raises(ExportError, match="the disk is full"), atomic(tmp_path / "a.h5"):
+        raise OSError("Can't write data (file write failed: errno = 28, error message = 'No space left on device')")
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ExportError, match="cannot be written"):
+        write_json(tmp_path / "file" / "a.json", {})
 
 
 def test_a_missing_extra_is_named():
