@@ -33,7 +33,7 @@ TASK_SETTINGS: dict[str, dict[str, Any]] = {
     "textured_reconstruction": {"width": 0.34},
 }
 ALL_TASKS = ("reconstruction", "distractor", "middle_frame")
-# The judge of relative poses sends back gradients that are many times those of the reconstruction: it gets little weight.
+# The judge of relative poses sends back far larger gradients than the reconstruction: it gets little weight.
 WEIGHTS = {"reconstruction": 3.0, "distractor": 0.3, "middle_frame": 0.1, "jensen_shannon": 0.3}
 
 
