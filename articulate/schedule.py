@@ -87,6 +87,8 @@ class Stage(nn.Module):
     Config: ClassVar[type[StrictModel]] = StrictModel
     consumes: ClassVar[tuple[type[Record], ...]]
     produces: ClassVar[type[Record] | None]
+    # False for a stage whose work is files in the run's own folder: another run's are no substitute.
+    reusable: ClassVar[bool] = True
     loss_names: tuple[str, ...] = ()
 
     def __init__(self, config: Any = None, context: Context | None = None) -> None:
@@ -124,6 +126,10 @@ class Stage(nn.Module):
                 record = self(state).detach().to("cpu").blank(valid)
                 parts.append(replace(record, index=state[Clips].index.to("cpu")))
         return type(parts[0]).join(parts)
+
+    def complete(self) -> bool:
+        """Whether everything that `finish` leaves outside its record is still there."""
+        return True
 
     def pictures(self, state: State) -> dict[str, np.ndarray]:
         """Images [H, W, 3] uint8 of a batch, for TensorBoard and the run folder."""

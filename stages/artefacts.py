@@ -27,10 +27,15 @@ class GroupArtefacts:
         weights = folder.checkpoints / f"group-{self.number}.pt"
         return [weights, *sorted(folder.records.glob(f"group-{self.number}.*.npz"))]
 
-    def find(self) -> RunFolder | None:
-        """This folder, or one beside it, where the group is complete with the same fingerprint."""
-        beside = sorted(self.folder.path.parent.iterdir(), key=lambda p: p.stat().st_mtime, reverse=True)
-        for path in [self.folder.path, *beside]:
+    def find(self, stages: Sequence[Stage], *, beside: bool) -> RunFolder | None:
+        """This folder, or with `beside` another of the same root, where the group is complete with this fingerprint."""
+        if not all(stage.complete() for stage in stages):
+            return None
+        places = [self.folder.path]
+        if beside and all(stage.reusable for stage in stages):
+            others = [path for path in self.folder.path.parent.iterdir() if not path.name.startswith(".")]
+            places += sorted(others, key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in places:
             candidate = RunFolder(path)
             mark = self.mark(candidate)
             if mark.is_file() and mark.read_text() == self.fingerprint:

@@ -31,10 +31,16 @@ class ExportStage(Stage):
     Config = ExportConfig
     consumes = (Tracks, Skeleton)
     produces = None
+    reusable = False
 
     def __init__(self, config: ExportConfig, context: Context) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.results = config, context.folder.results
+
+    def complete(self) -> bool:
+        """Whether the files are still there; a run that finds them deleted writes them again."""
+        files = ["metrics.json", "skeleton.json", *(["report.html"] if self.config.report else [])]
+        return all((self.results / name).is_file() for name in files)
 
     def finish(self, run: WholeRun) -> Record | None:
         """Write every file; an ExportError names the one that could not be written."""

@@ -79,7 +79,7 @@ def run(
     context = Context(config.seed, where, store, folder, resolved, provenance, say)
     stages = build_stages(stage_configs, context)
     check_schedule(config.schedule, stages, list(config.losses))
-    run_schedule(config, stages, context)
+    run_schedule(config, stages, context, reuse=not fresh)
     return folder.results
 
 
@@ -130,7 +130,7 @@ def build_stages(configs: Mapping[str, StrictModel], context: Context) -> dict[s
     return stages
 
 
-def run_schedule(config: RunConfig, stages: Mapping[str, Stage], context: Context) -> None:
+def run_schedule(config: RunConfig, stages: Mapping[str, Stage], context: Context, *, reuse: bool = True) -> None:
     """Train and finish group after group; what an earlier run did with the same numbers and data is taken from it."""
     records = State()
     upstream = ""
@@ -138,12 +138,12 @@ def run_schedule(config: RunConfig, stages: Mapping[str, Stage], context: Contex
         upstream = group_fingerprint(number, config, context, upstream)
         title = f"stage {number + 1} of {len(config.schedule)}  {' + '.join(group.stages)}"
         artefacts = GroupArtefacts(context.folder, number, upstream)
-        source = artefacts.find()
+        members = [stages[name] for name in group.stages]
+        source = artefacts.find(members, beside=reuse)
         if source is not None:
             artefacts.adopt(source, stages, records)
             context.say(f"{title}  already done in {source.path}")
             continue
-        members = [stages[name] for name in group.stages]
         whole = WholeRun(context, records, partial(iterate, context.store, CHUNK))
         if group.steps:
             names = {name for stage in members for name in stage.loss_names}

@@ -48,11 +48,15 @@ def open_store(
     name = options.get("recipe")
     if not isinstance(name, str):
         raise ConfigError(f"{where}: key `data.recipe` is missing; known: {', '.join(RECIPES)}")
-    try:
+    if stand_in is None:
         return make_store(options, stores, where, say), None
+    remarks: list[str] = []
+    try:
+        store = make_store(options, stores, where, remarks.append)
+        for remark in remarks:
+            say(remark)
+        return store, None
     except DataError as error:
-        if stand_in is None:
-            raise
         note = f"STAND-IN DATA: {name} is not here, the built-in {describe(stand_in)} stands in ({first_line(error)})"
         say(note)
         return make_store(dict(stand_in), stores, f"{where}: data.stand_in", say), note

@@ -99,7 +99,7 @@ def test_results_are_never_overwritten_and_earlier_groups_are_used_again(
         ("schedule.0.stages=[keypoint]", ["unknown stage `keypoint`", "did you mean `keypoints`"]),
         ("data.sise=64", ["unknown key `sise`", "did you mean `size`"]),
         ("data.recipe=syntetic", ["unknown recipe `syntetic`", "did you mean `synthetic`"]),
-        ("losses.sketch.weight=1e-4", ["YAML reads 1e-4 as text"]),
+        ("keypoints.num_keypoints=1e1", ["YAML reads 1e1 as text"]),
         ("losses.skech.weight=1.0", ["no scheduled stage computes `skech`", "did you mean `sketch`"]),
         ("keypoints.num_keypoints=1000", ["num_keypoints", "less than or equal to 64", "1000"]),
         ("seed", ["expected key=value"]),
