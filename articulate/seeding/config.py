@@ -1,0 +1,28 @@
+"""Numbers of the search for seeds."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from articulate.config import StrictModel
+
+
+class SeedConfig(StrictModel):
+    """How first guesses of keypoints and tree are looked for before anything is trained."""
+
+    strategy: Literal["auto", "colour_parts", "none"] = Field("auto", description="where parts come from")
+    least_share: float = Field(0.001, gt=0, lt=0.5, description="smallest part, as a share of the body's clear pixels")
+    least_parts: int = Field(3, ge=2, description="with fewer colours there is no articulation to find")
+    least_explained: float = Field(0.5, ge=0, le=1, description="share of the body that must show one of its colours")
+    sample_frames: int = Field(300, ge=8, description="frames on which colours and tree are decided")
+    contact: float = Field(
+        0.4, ge=0, le=1, description="parts that touch in fewer of their common frames are strangers"
+    )
+    hidden_limb: float = Field(
+        0.25, ge=0, description="misfit in pixels of a frame from which on a limb must be hidden between two parts"
+    )
+    decide_steps: int = Field(60, ge=1, description="steps of the fits that decide")
+    steps: int = Field(80, ge=1, description="steps of the last fit, over all frames")
+    when_fewer: Literal["keep", "split"] = Field(
+        "keep", description="fewer keypoints than asked for: return those, or halve the longest limbs"
+    )

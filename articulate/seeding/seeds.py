@@ -1,0 +1,109 @@
+"""First guesses of keypoints and tree for a whole clip store, from frames and masks alone and without training."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from articulate.data.store import ClipStore
+from articulate.seeding.appearance import Appearance, read_appearance
+from articulate.seeding.budget import contract_shortest, split_longest
+from articulate.seeding.capsule_fit import Figure, FitSettings, evaluate, fit_figure
+from articulate.seeding.config import SeedConfig
+from articulate.seeding.part_figure import PartFigure, decide_figure
+
+HIDDEN_SCORE = 0.05
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """Keypoints of all frames of a store in order (image frame), how well each is seen (0 to 1), limbs between them.
+
+    `xy` is NaN only in frames without a body; a hidden keypoint is interpolated and has a score of at most 0.05.
+    `confidence` in [0, 1]: share of the body that has one of its colours, times how well the capsules cover it.
+    """
+
+    xy: Float[Tensor, "N K 2"]
+    score: Float[Tensor, "N K"]
+    edges: Int[Tensor, "L 2"]
+    confidence: float
+    reason: str
+
+
+def find_seeds(
+    store: ClipStore,
+    num_keypoints: int,
+    config: SeedConfig,
+    seed: int,
+    say: Callable[[str], None],
+) -> Seeds | None:
+    """Keypoints and tree from parts of different colour; None, with the reason said, where there are none.
+
+    At most `num_keypoints` keypoints come back: too many are joined over the shortest limbs; for too few see
+    `SeedConfig.when_fewer`. Deterministic; `seed` is kept for strategies that draw. Reads frames and masks only.
+    """
+    del seed
+    if config.strategy == "none":
+        return None
+    found = read_appearance(store, config)
+    if isinstance(found, str):
+        say(f"seeds: none ({found})")
+        return None
+    decided = decide_figure(found, num_keypoints, config)
+    if isinstance(decided, str):
+        say(f"seeds: none ({decided})")
+        return None
+    return finish_seeds(store, found, decided, num_keypoints, config, say)
+
+
+def finish_seeds(
+    store: ClipStore,
+    found: Appearance,
+    decided: PartFigure,
+    num_keypoints: int,
+    config: SeedConfig,
+    say: Callable[[str], None],
+) -> Seeds:
+    """The decided figure fitted to all frames, within the number of keypoints, in the image frame."""
+    settings = FitSettings(steps=config.steps)
+    figure = contract_shortest(decided.figure_of_all_frames(found), num_keypoints)
+    figure = fit_figure(figure, found.evidence, settings)
+    loss, _, _ = evaluate(figure, found.evidence, settings.softness[1], settings.foreign)
+    misfit = float(loss.sum() / max(1.0, found.evidence.mask.sum()))
+    confidence = found.explained * float(np.exp(-2.0 * misfit))
+    score = keypoint_scores(figure, found)
+    if config.when_fewer == "split":
+        figure, score = split_longest(figure, score, num_keypoints)
+    size = store.image_size
+    xy = np.full((store.num_frames, figure.points.shape[1], 2), np.nan)
+    scores = np.zeros(xy.shape[:2])
+    xy[found.rows] = (figure.points + 0.5) * 2.0 / size - 1.0
+    scores[found.rows] = score
+    reason = (
+        f"{decided.num_parts} parts by colour, {len(decided.links)} hidden limbs, {figure.points.shape[1]} keypoints of "
+        f"{num_keypoints}; {100 * found.explained:.0f} % of the body explained, misfit {misfit:.3f} of its area"
+    )
+    say(f"seeds: {reason}; confidence {confidence:.2f}")
+    return Seeds(
+        xy=torch.from_numpy(xy).float(),
+        score=torch.from_numpy(scores).float(),
+        edges=torch.from_numpy(figure.edges.astype(np.int64)),
+        confidence=confidence,
+        reason=reason,
+    )
+
+
+def keypoint_scores(figure: Figure, found: Appearance) -> Float[np.ndarray, "T K"]:
+    """How much of the best seen limb at a keypoint shows, as a share of what it usually shows (its 80 % quantile)."""
+    pixels = found.contacts.pixels.astype(np.float64)
+    usual = np.maximum(np.quantile(pixels, 0.8, axis=0), 1.0)
+    share = np.clip(pixels / usual, 0.0, 1.0)
+    score = np.full(figure.points.shape[:2], HIDDEN_SCORE)
+    for (a, b), part in zip(figure.edges, figure.parts, strict=True):
+        if part >= 0:
+            for k in (a, b):
+                score[:, k] = np.maximum(score[:, k], share[:, part])
+    return score
