@@ -11,7 +11,7 @@ class OneClipConfig:
     """Settings of `solve_clip`. Lengths are in per cent of the median image diagonal of the pose (%d)."""
 
     method: str = "body_frame"  # or "distances": the search over signs by compact pairwise distances
-    num_starts: int = 3  # factorisations around different cores, or random signs for `distances`
+    num_starts: int = 4  # factorisations around different cores, or random signs for `distances`
     sweeps: int = 8  # annealed sweeps over all moves
     polish_sweeps: int = 3  # sweeps at temperature zero
     temperature: float = 1.0  # of the first annealed sweep; the last has a tenth of it

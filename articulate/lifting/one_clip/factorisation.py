@@ -50,29 +50,34 @@ def factorise(flat: np.ndarray, start: np.ndarray, rounds: int = 15, turns: int 
     stacked = flat.transpose(0, 2, 1).reshape(2 * num_frames, num_bones)
     weight = start
     rank = min(3, num_bones)
-    for _ in range(rounds):
+    for number in range(rounds):
         u, s, _ = np.linalg.svd(stacked * weight, full_matrices=False)
         axes = np.zeros((2 * num_frames, 3))
         axes[:, :rank] = u[:, :rank] * s[:rank]
         shape = np.linalg.lstsq(axes, stacked, rcond=None)[0]
         weight = robust_weights(np.sqrt(((stacked - axes @ shape) ** 2).mean(0)))
+        # Held to its core at first, or else limbs that swing together take a dimension over.
+        weight = weight * start if number < rounds - 1 else weight
     upgrade, metric = metric_upgrade(axes.reshape(num_frames, 2, 3))
     u, _, v = np.linalg.svd(axes.reshape(num_frames, 2, 3) @ upgrade, full_matrices=False)
     rows = u @ v
     rotation = np.concatenate([rows, np.cross(rows[:, 0], rows[:, 1])[:, None]], 1)
-    for _ in range(turns):
+    for number in range(turns):
         view = rotation[:, :2].reshape(2 * num_frames, 3)
         shape = np.linalg.lstsq(view, stacked, rcond=None)[0]
         residual = np.sqrt(((stacked - view @ shape) ** 2).mean(0))
-        weight = robust_weights(residual)
+        weight = robust_weights(residual) * (start if 2 * number < turns else 1.0)
         depth = np.einsum("ti,il->tl", rotation[:, 2], shape)
         posed = np.concatenate([flat, depth[..., None]], -1)
         rotation = nearest_rotation(np.einsum("tli,jl,l->tij", posed, shape, weight))
     return {"rotation": rotation, "mean": shape.T, "weight": weight, "residual": residual, "metric": np.array(metric)}
 
 
-def start_weights(edges: np.ndarray, num_starts: int, core: int = 8) -> list[np.ndarray]:
-    """Start weights for several factorisations: all bones alike, then the `core` bones around spread-out centres."""
+def start_weights(edges: np.ndarray, num_starts: int, cores: tuple[int, ...] = (6, 8, 10)) -> list[np.ndarray]:
+    """Start weights for several factorisations: all bones alike, then cores of so many bones around spread-out centres.
+
+    The first centre is the middle of the tree, with every core size; the next ones are far from those before.
+    """
     num_bones = len(edges)
     reach = np.zeros((num_bones + 1, num_bones), bool)
     for bone, (parent, child) in enumerate(edges):
@@ -83,9 +88,10 @@ def start_weights(edges: np.ndarray, num_starts: int, core: int = 8) -> list[np.
     centre = int(hops.sum(1).argmin())
     far = hops[centre].copy()
     while len(starts) < min(num_starts, num_bones):
-        weight = np.full(num_bones, 0.05)
-        weight[np.argsort(hops[centre], kind="stable")[:core]] = 1.0
-        starts.append(weight)
+        for core in cores:
+            weight = np.full(num_bones, 0.01)
+            weight[np.argsort(hops[centre], kind="stable")[:core]] = 1.0
+            starts.append(weight)
         centre = int(far.argmax())
         far = np.minimum(far, hops[centre])
-    return starts
+    return starts[:num_starts]
