@@ -1,5 +1,6 @@
 """Stage 4: 2D keypoints and their tree to 3D joints. Trains a lifter; over a whole run bones get constant lengths."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from articulate.config import StrictModel, validate
 from articulate.errors import ConfigError
 from articulate.lifting.kinematics import bone_directions, forward_kinematics, median_bone_lengths
 from articulate.lifting.registry import CONFIGS, build_lifter
+from articulate.lifting.settle import settle_clips
 from articulate.records import Camera, Motion, Skeleton, Tracks
 from articulate.schedule import Context, Moment, Stage, WholeRun, nearest
 from articulate.seeds import torch_generator
@@ -25,6 +27,7 @@ class LiftingConfig(StrictModel):
 
     lifter: str = "views"
     settings: dict[str, Any] = {}
+    settle: bool = Field(True, description="bring depths to the bone lengths of their clip, keeping the lifter's signs")
     rigid: bool = Field(True, description="walk the tree with constant bone lengths over the whole run")
 
 
@@ -74,25 +77,19 @@ class LiftingStage(Stage):
         return {f"lift_{name}": value for name, value in terms.items()}
 
     def finish(self, run: WholeRun) -> Motion:
-        """Joints of all frames; bones keep the lengths that the whole run supports."""
+        """Joints of all frames: signs of depth from the lifter, magnitudes from the bone lengths of each clip."""
+        tracks, skeleton = run.records[Tracks], run.records[Skeleton]
+        xy, score = tracks.xy[0], tracks.score[0]
+        device = run.context.device
         with torch.no_grad():
-            tracks, skeleton = run.records[Tracks], run.records[Skeleton]
-            whole = State(tracks, skeleton).to(run.context.device)
-            motion = self(whole).to("cpu")
-            if not self.config.rigid:
-                return motion
-            joints = motion.joints[0].double()
-            good = joints.isfinite().all(-1).all(-1)
-            lengths = median_bone_lengths(joints[good], skeleton.edges)
-            root = joints[:, skeleton.edges[0, 0]]
-            rigid = forward_kinematics(root, bone_directions(joints, skeleton.edges), lengths, skeleton.edges)
-        return Motion(
-            joints=rigid[None].float(),
-            bone_lengths=lengths[None].float(),
-            camera=motion.camera,
-            confidence=motion.confidence,
-            index=tracks.index,
-        )
+            joints = self.lifter(xy.to(device), score.to(device)).cpu()
+            good = xy.isfinite().all(-1).all(-1)
+            joints[~good] = torch.nan
+            if self.config.settle and good.any():
+                assert tracks.index is not None
+                joints[good], _ = settle_clips(joints[good], score[good], skeleton.edges, tracks.index.clip[0, good])
+            motion = in_bone_units(joints[None], skeleton, tracks)
+            return rigid(motion, skeleton) if self.config.rigid else motion
 
     def pictures(self, state: State) -> dict[str, np.ndarray]:
         joints, edges = state[Motion].joints[:, 0], state[Skeleton].edges
@@ -102,7 +99,7 @@ class LiftingStage(Stage):
 
 def in_bone_units(joints: Float[Tensor, "B T K 3"], skeleton: Skeleton, tracks: Tracks) -> Motion:
     """Joints in units of the image as motion in units of the mean bone length, with the camera that goes back."""
-    lengths = median_bone_lengths(joints.detach().flatten(0, 1), skeleton.edges)
+    lengths = median_bone_lengths(joints.detach().flatten(0, 1), skeleton.edges)  # NaN frames do not count
     unit = lengths.mean().clamp_min(1e-6)
     batch, time = joints.shape[:2]
     camera = Camera(scale=unit.expand(batch, time), translation=joints.new_zeros(batch, time, 2))
@@ -112,3 +109,11 @@ def in_bone_units(joints: Float[Tensor, "B T K 3"], skeleton: Skeleton, tracks: 
         camera=camera,
         index=tracks.index,
     )
+
+
+def rigid(motion: Motion, skeleton: Skeleton) -> Motion:
+    """The same motion walked along the tree with constant bone lengths: rigid by construction."""
+    joints, edges = motion.joints[0].double(), skeleton.edges
+    lengths = motion.bone_lengths[0].double()
+    walked = forward_kinematics(joints[:, edges[0, 0]], bone_directions(joints, edges), lengths, edges)
+    return replace(motion, joints=walked[None].to(motion.joints.dtype))

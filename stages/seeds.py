@@ -1,6 +1,7 @@
 """Stage 0: first guesses of keypoints and tree that need no training, from what the frames show by themselves."""
 
 import torch
+from torch.nn import functional
 
 from articulate.records import Clips, Seeds
 from articulate.schedule import Context, Stage, WholeRun
@@ -29,4 +30,7 @@ class SeedsStage(Stage):
             edges = torch.zeros(0, 2, dtype=torch.int64)
             return Seeds(torch.full((*shape, 2), torch.nan), torch.zeros(shape), edges, "no strategy applies")
         context.say(f"seeds: {found.reason}")
-        return Seeds(found.xy[None].float(), found.score[None].float(), found.edges, found.reason)
+        # Keypoints that were asked for and not found stay unknown.
+        absent = self.num_keypoints - found.xy.shape[1]
+        xy = functional.pad(found.xy.float(), (0, 0, 0, absent), value=torch.nan)
+        return Seeds(xy[None], functional.pad(found.score.float(), (0, absent))[None], found.edges, found.reason)
