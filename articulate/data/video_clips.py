@@ -6,6 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from PIL import Image
 
+from articulate.data.foreground.compiled import extent
 from articulate.data.foreground.crop import SquareBox, centred, consecutive_runs, following, take, whole
 from articulate.data.foreground.model import ForegroundModel, fill_of, fit_foreground
 from articulate.data.probe import SAMPLED, clip_warnings
@@ -128,11 +129,9 @@ def track(
         if centre is None or not mask.any():
             continue
         expected = centre if model.scene is not None else expected
-        y, x = np.nonzero(mask)
-        low, high = np.percentile([x, y], [1, 99], axis=1)
-        middle = (low + high) / 2
-        centres[place] = scale * (middle + 0.5) - 0.5 + (box.x0, box.y0)
-        reach[place] = scale * np.percentile(np.hypot(x - middle[0], y - middle[1]), 99)
+        x, y, radius = extent(mask)
+        centres[place] = scale * (np.array([x, y]) + 0.5) - 0.5 + (box.x0, box.y0)
+        reach[place] = scale * radius
     return centres, reach, bodies
 
 

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from articulate.data.foreground.background import gain
+from articulate.data.foreground.compiled import colour_offset, flicker_gain, is_coloured, scene_offset
 from articulate.data.foreground.components import Thresholds, otsu
-
-SHADOW = (0.5, 0.97)  # a shadow keeps this share of the light
 
 
 @dataclass(frozen=True)
@@ -50,10 +48,7 @@ def smooth_mode(values: UInt8[np.ndarray, " N"]) -> int:
 
 def colour_difference(image: UInt8[np.ndarray, "H W 3"], border: BorderColour) -> Float[np.ndarray, "H W"]:
     """Grey levels from the border's colour, on the subject's side; the largest channel counts."""
-    offset = image.astype(np.float32) - border.colour.astype(np.float32)
-    if border.polarity == 0:
-        return np.abs(offset).max(axis=2)
-    return np.clip(border.polarity * offset, 0, None).max(axis=2)
+    return colour_offset(image, border.colour.astype(np.float32), np.float32(border.polarity))
 
 
 def scene_difference(
@@ -64,15 +59,8 @@ def scene_difference(
     `shadows`: a pixel that is the background times one factor for all channels (0.5 to 0.97) is likely a shadow and
     counts a quarter. In grey pictures every dark pixel would pass that test, so there it is not applied.
     """
-    frame, scene = image.astype(np.float32), background.astype(np.float32)
-    scene = scene * gain(frame, scene).astype(np.float32)
-    offset = np.abs(frame - scene).max(axis=2)
-    if shadows and np.ptp(background.astype(np.int16), axis=2).mean() > 6:
-        ratio = frame / np.maximum(scene, 1)
-        even = np.ptp(ratio, axis=2) < 0.08
-        middle = ratio.mean(axis=2)
-        offset = np.where(even & (middle > SHADOW[0]) & (middle < SHADOW[1]), offset / 4, offset)
-    return offset
+    shadows = bool(shadows and is_coloured(background))
+    return scene_offset(image, background, flicker_gain(image, background), shadows)
 
 
 def thresholds(differences: Sequence[np.ndarray], share: float, floor: float = 8.0) -> Thresholds:
