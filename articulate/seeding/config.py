@@ -19,8 +19,10 @@ class SeedConfig(StrictModel):
         0.4, ge=0, le=1, description="parts that touch in fewer of their common frames are strangers"
     )
     hidden_limb: float = Field(
-        0.25, ge=0, description="misfit in pixels of a frame from which on a limb must be hidden between two parts"
+        0.3, ge=0, description="a limb is hidden between two parts when it saves this many pixels a frame (of 64 x 64)"
     )
+    trial_frames: int = Field(60, ge=4, description="frames on which hidden limbs are tried")
+    trial_steps: int = Field(20, ge=1, description="steps of such a trial")
     decide_steps: int = Field(60, ge=1, description="steps of the fits that decide")
     steps: int = Field(80, ge=1, description="steps of the last fit, over all frames")
     when_fewer: Literal["keep", "split"] = Field(

@@ -1,6 +1,6 @@
 """Decides the figure: which ends of parts meet, where limbs are hidden, how thick everything is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -12,11 +12,10 @@ from articulate.seeding.part_contacts import contact_share
 from articulate.seeding.part_tree import (
     Connection,
     assemble,
-    choose_links,
     connect_ends,
     end_distances,
     fit_parts,
-    misfit_of_ends,
+    worst_connection,
 )
 
 HIDDEN_WEIGHT = 0.05  # of a part that does not show, beside one that does
@@ -54,19 +53,29 @@ def decide_figure(found: Appearance, num_keypoints: int, config: SeedConfig) -> 
     num_frames, num_parts = found.visible.shape
     some = np.unique(np.linspace(0, num_frames - 1, min(config.sample_frames, num_frames)).astype(np.int64))
     evidence, ends = take(found, some)
-    settings = FitSettings(steps=config.decide_steps)
+    # Frames of a sample are too far apart in time to be smooth.
+    settings = FitSettings(steps=config.decide_steps, smoothness=0.0)
     thickness = np.nanmedian(found.moments.thickness, axis=0)
     radii = np.repeat(np.maximum(0.5 * np.nan_to_num(thickness, nan=1.4), 0.7)[:, None], 2, axis=1)
     alone = fit_parts(ends, radii, evidence, settings)
     fitted = alone.points.reshape(ends.shape)
-    distances = end_distances(fitted, found.visible[some], contact_share(found.contacts), config.contact)
+    distances = end_distances(fitted, alone.radii, found.visible[some], contact_share(found.contacts), config.contact)
     connections = connect_ends(distances, num_parts)
     if len(connections) < num_parts - 1:
         return f"{num_parts} colours, but only {len(connections)} lasting contacts between them"
     weights = np.where(found.visible[some], 1.0, HIDDEN_WEIGHT)
-    joined = fit_figure(assemble(fitted, weights, alone.radii, connections, []), evidence, settings)
-    apart = misfit_of_ends(alone, evidence, settings, num_parts)
-    together = misfit_of_ends(joined, evidence, settings, num_parts)
-    room = max(0, num_keypoints - (num_parts + 1))
-    links = choose_links(connections, apart, together, room, config.hidden_limb)
-    return PartFigure([c for c in connections if c not in links], links, joined.radii[:num_parts])
+    few = np.unique(np.linspace(0, len(some) - 1, min(config.trial_frames, len(some))).astype(np.int64))
+    short = FitSettings(steps=config.trial_steps, smoothness=0.0, softness=(1.0, settings.softness[1]))
+    least = config.hidden_limb * evidence.labels.shape[1] / 64
+    links: list[Connection] = []
+    while True:
+        merged = [c for c in connections if c not in links]
+        joined = fit_figure(assemble(fitted, weights, alone.radii, merged, links), evidence, settings)
+        link = None
+        if num_parts + 1 + len(links) < num_keypoints:
+            sample = evidence.take(few)
+            start = fit_figure(replace(joined, points=joined.points[few]), sample, short)
+            link = worst_connection(merged, links, start, fitted[few], sample, short, least)
+        if link is None:
+            return PartFigure(merged, links, joined.radii[:num_parts])
+        links.append(link)

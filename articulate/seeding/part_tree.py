@@ -12,7 +12,7 @@ End = tuple[int, int]  # part, 0 or 1
 
 @dataclass(frozen=True)
 class Connection:
-    """Two ends of different parts that belong together, and how far apart they usually are, in pixels."""
+    """Two ends of different parts that belong together, and how far apart they usually are, in half-widths."""
 
     first: End
     second: End
@@ -20,9 +20,13 @@ class Connection:
 
 
 def end_distances(
-    ends: Float[np.ndarray, "T P 2 2"], visible: Bool[np.ndarray, "T P"], share: Float[np.ndarray, "P P"], least: float
+    ends: Float[np.ndarray, "T P 2 2"],
+    radii: Float[np.ndarray, "P 2"],
+    visible: Bool[np.ndarray, "T P"],
+    share: Float[np.ndarray, "P P"],
+    least: float,
 ) -> dict[tuple[End, End], float]:
-    """Typical distance of every two ends of parts that touch in at least the share `least` of frames."""
+    """Typical distance of every two ends, in half-widths, of parts that touch in at least the share `least` of frames."""
     num_parts = ends.shape[1]
     result = {}
     for p in range(num_parts):
@@ -36,7 +40,9 @@ def end_distances(
                     # A joint is close always; ends that merely pass each other are not: the mean of the median
                     # and a high quantile, divided by how surely the parts touch.
                     typical = 0.5 * (np.median(apart) + np.quantile(apart, 0.8))
-                    result[(p, e), (q, f)] = float(typical + 4.0 * (1.0 - share[p, q]))
+                    # The end of a thick part, hidden in its neighbours, is known less well than that of a thin one.
+                    scale = 1.0 + radii[p, e] + radii[q, f]
+                    result[(p, e), (q, f)] = float((typical + 4.0 * (1.0 - share[p, q])) / scale)
     return result
 
 
@@ -96,13 +102,6 @@ def assemble(
     return Figure(total / weight, edges, radii, parts)
 
 
-def misfit_of_ends(
-    figure: Figure, evidence: Evidence, settings: FitSettings, num_parts: int
-) -> Float[np.ndarray, "P 2"]:
-    """Mean misfit in pixels at each end of each part."""
-    return evaluate(figure, evidence, settings.softness[1], settings.foreign)[0].mean(0)[:num_parts]
-
-
 def fit_parts(
     ends: Float[np.ndarray, "T P 2 2"],
     radii: Float[np.ndarray, "P 2"],
@@ -115,17 +114,58 @@ def fit_parts(
     return fit_figure(Figure(ends.reshape(len(ends), -1, 2), edges, radii, np.arange(num_parts)), evidence, settings)
 
 
-def choose_links(
-    connections: list[Connection],
-    apart: Float[np.ndarray, "P 2"],
-    together: Float[np.ndarray, "P 2"],
-    most: int,
-    least: float,
-) -> list[Connection]:
-    """Connections whose two ends fit worse by at least `least` pixels when they must meet: a hidden limb lies between.
+def part_points(figure: Figure, num_parts: int) -> Float[np.ndarray, "T P 2 2"]:
+    """Both ends of every part in a figure."""
+    return figure.points[:, figure.edges[:num_parts]]
 
-    At most `most`, the worst first.
+
+def misfit_per_frame(figure: Figure, evidence: Evidence, settings: FitSettings) -> Float[np.ndarray, " T"]:
+    """Misfit of all parts in pixels; that limbs overlap where they meet is no misfit."""
+    return evaluate(figure, evidence, settings.softness[1], 0.0)[0].sum((1, 2))
+
+
+def gain_of_link(
+    connection: Connection,
+    merged: list[Connection],
+    links: list[Connection],
+    joined: Figure,
+    alone: Float[np.ndarray, "T P 2 2"],
+    evidence: Evidence,
+    settings: FitSettings,
+) -> Float[np.ndarray, " T"]:
+    """By how many pixels the misfit of each frame falls when the two ends of a connection need not meet any more.
+
+    The two ends start where they were when their parts were fitted alone.
     """
-    gain = [float((together - apart)[c.first] + (together - apart)[c.second]) for c in connections]
-    order = [i for i in np.argsort(gain)[::-1] if gain[i] >= least]
-    return [connections[i] for i in order[:most]]
+    num_parts = alone.shape[1]
+    ends = part_points(joined, num_parts)
+    for part, end in (connection.first, connection.second):
+        ends[:, part, end] = alone[:, part, end]
+    rest = [c for c in merged if c is not connection]
+    split = assemble(ends, np.ones(ends.shape[:2]), joined.radii[:num_parts], rest, [*links, connection])
+    return misfit_per_frame(joined, evidence, settings) - misfit_per_frame(
+        fit_figure(split, evidence, settings), evidence, settings
+    )
+
+
+def worst_connection(
+    merged: list[Connection],
+    links: list[Connection],
+    joined: Figure,
+    alone: Float[np.ndarray, "T P 2 2"],
+    evidence: Evidence,
+    settings: FitSettings,
+    least: float,
+) -> Connection | None:
+    """The connection whose ends suffer most from having to meet, if that is at least `least` pixels a frame.
+
+    The tenth of the frames that gains most does not count: there the two ends of a limb may have been taken for each
+    other.
+    """
+    best, found = least, None
+    for connection in merged:
+        gains = np.sort(gain_of_link(connection, merged, links, joined, alone, evidence, settings))
+        gain = float(gains[: max(1, round(0.9 * len(gains)))].mean())
+        if gain > best:
+            best, found = gain, connection
+    return found

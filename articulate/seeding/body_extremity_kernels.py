@@ -1,0 +1,116 @@
+"""Compiled search for the extremities of a mask: peaks of the distance within it, ranked by how far they stick out."""
+
+import heapq
+from typing import no_type_check
+
+import numpy as np
+from numba import njit
+
+STEPS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))
+
+
+@no_type_check
+@njit(cache=True)
+def distance_within(inside, source_row, source_column):
+    """Distance of every pixel from the source along paths in the mask (8 neighbours, Dijkstra 1959), and the way back.
+
+    Pixels that cannot be reached have distance -1. `parent` is the flat number of the pixel before on the path.
+    """
+    height, width = inside.shape
+    distance = np.full((height, width), np.inf)
+    parent = np.full((height, width), -1, np.int64)
+    distance[source_row, source_column] = 0.0
+    queue = [(0.0, source_row * width + source_column)]
+    while len(queue) > 0:
+        value, number = heapq.heappop(queue)
+        row, column = number // width, number % width
+        if value > distance[row, column]:
+            continue
+        for dy, dx in STEPS:
+            y, x = row + dy, column + dx
+            if 0 <= y < height and 0 <= x < width and inside[y, x]:
+                new = value + (1.4142135623730951 if dy != 0 and dx != 0 else 1.0)
+                if new < distance[y, x] - 1e-12:
+                    distance[y, x] = new
+                    parent[y, x] = number
+                    heapq.heappush(queue, (new, y * width + x))
+    for row in range(height):
+        for column in range(width):
+            if distance[row, column] == np.inf:
+                distance[row, column] = -1.0
+    return distance, parent
+
+
+@no_type_check
+@njit(cache=True)
+def peaks(distance, least):
+    """Peaks of the distance with a prominence of at least `least`: flat numbers and prominences.
+
+    Superlevel sets grow from the farthest pixel inwards (union-find); where two meet, the lower peak's prominence is
+    its height above the meeting point (persistence, Edelsbrunner et al. 2002). The highest peak's is its whole height.
+    """
+    height, width = distance.shape
+    order = np.argsort(-distance.ravel())
+    root = np.full(height * width, -1, np.int64)
+    numbers, heights = [np.int64(0)], [0.0]
+    numbers.clear()
+    heights.clear()
+    flat = distance.ravel()
+    for number in order:
+        if flat[number] < 0:
+            break
+        root[number] = number
+        row, column = number // width, number % width
+        own = number
+        for dy, dx in STEPS:
+            y, x = row + dy, column + dx
+            if y < 0 or y >= height or x < 0 or x >= width or root[y * width + x] < 0:
+                continue
+            other = y * width + x
+            while root[other] != other:
+                root[other] = root[root[other]]
+                other = root[other]
+            if other == own:
+                continue
+            lower, upper = (other, own) if flat[other] < flat[own] else (own, other)
+            if flat[lower] - flat[number] >= least:
+                numbers.append(lower)
+                heights.append(flat[lower] - flat[number])
+            root[lower] = upper
+            own = upper
+    top = order[0]
+    numbers.append(top)
+    heights.append(flat[top])
+    return numbers, heights
+
+
+@no_type_check
+@njit(cache=True)
+def extremities_of_masks(inside, centre, least, most, found):
+    """Fills found [T, most, 8]: tip x, y, middle x, y, root x, y, prominence, distance (pixels); NaN: no such peak.
+
+    The root is where the way back from the tip has come down by the prominence, the middle half of that.
+    """
+    for t in range(inside.shape[0]):
+        rows, columns = np.nonzero(inside[t])
+        if len(rows) == 0:
+            continue
+        nearest = np.argmin((rows - centre[t, 1]) ** 2 + (columns - centre[t, 0]) ** 2)
+        distance, parent = distance_within(inside[t], rows[nearest], columns[nearest])
+        numbers, heights = peaks(distance, least)
+        ranked = np.argsort(-np.array(heights))
+        width = inside.shape[2]
+        for place in range(min(most, len(ranked))):
+            number, prominence = numbers[ranked[place]], heights[ranked[place]]
+            tip = distance[number // width, number % width]
+            found[t, place, 0], found[t, place, 1] = number % width, number // width
+            found[t, place, 6], found[t, place, 7] = prominence, tip
+            step, middle = number, number
+            while parent[step // width, step % width] >= 0:
+                if distance[step // width, step % width] > tip - prominence / 2:
+                    middle = step
+                if distance[step // width, step % width] <= tip - prominence:
+                    break
+                step = parent[step // width, step % width]
+            found[t, place, 2], found[t, place, 3] = middle % width, middle // width
+            found[t, place, 4], found[t, place, 5] = step % width, step // width
