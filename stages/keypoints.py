@@ -1,6 +1,9 @@
 """Stage 1: images to keypoints. The detector of chapter 4, trained by the tasks that the configuration names."""
 
+from dataclasses import replace
+
 import numpy as np
+import torch
 from einops import rearrange
 from jaxtyping import Float
 from pydantic import Field
@@ -14,7 +17,7 @@ from articulate.keypoints.mask_terms import mask_attraction, mask_coverage
 from articulate.keypoints.multi_task import MultiTask, MultiTaskConfig, Shape
 from articulate.keypoints.seed_loss import seed_cross_entropy
 from articulate.records import Clips, Seeds, Tracks
-from articulate.schedule import Context, Moment, Stage
+from articulate.schedule import Context, Moment, Stage, WholeRun
 from articulate.state import State
 from stages.pictures import contact_sheet, keypoint_picture
 
@@ -26,6 +29,9 @@ class KeypointsConfig(StrictModel):
 
     num_keypoints: int = Field(16, ge=2, le=64)
     seeds: bool = Field(False, description="loss `seeds`: follow the first guesses of the seeds stage")
+    keep_seeds: bool = Field(
+        True, description="tracks of these frames are the seeds where known, the detector's elsewhere"
+    )
     shrink: int = Field(1, ge=1, le=8, description="factor by which frames are reduced before the detector")
     foreground: bool = Field(True, description="paint everything outside the mask grey, where a mask is known")
     mask_terms: bool = Field(True, description="losses mask_attraction and mask_coverage")
@@ -102,6 +108,25 @@ class KeypointsStage(Stage):
             flat = rearrange(clips.mask, "b t c h w -> (b t) c h w")
             losses |= {"mask_attraction": mask_attraction(xy, flat), "mask_coverage": mask_coverage(xy, flat)}
         return losses
+
+    def finish(self, run: WholeRun) -> Tracks:
+        """The detector's keypoints of all frames; where seeds are known and kept, those: they were fitted per frame."""
+        tracks = super().finish(run)
+        assert isinstance(tracks, Tracks)
+        if not self.config.seeds:
+            return tracks
+        seeds = run.records[Seeds]
+        known = seeds.xy.isfinite().all(-1) & tracks.xy.isfinite().all(-1)
+        if known.any():
+            apart = (tracks.xy - seeds.xy).norm(dim=-1)[known].median() * 50
+            run.context.say(f"keypoints: the detector follows the seeds to {apart:.2f} % of the image side (median)")
+        if not self.config.keep_seeds:
+            return tracks
+        return replace(
+            tracks,
+            xy=torch.where(known[..., None], seeds.xy, tracks.xy),
+            score=torch.where(known, seeds.score, tracks.score),
+        )
 
     def pictures(self, state: State) -> dict[str, np.ndarray]:
         clips, tracks = state[Clips], state[Tracks]

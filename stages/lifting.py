@@ -46,7 +46,11 @@ class LiftingStage(Stage):
             raise ConfigError(
                 f"lifting.lifter: unknown lifter `{config.lifter}`; {nearest(config.lifter, list(CONFIGS))}"
             )
-        settings = validate(CONFIGS[config.lifter], config.settings, "lifting.settings")
+        numbers = dict(config.settings)
+        if "steps" in CONFIGS[config.lifter].model_fields:
+            groups = [group for group in context.config["schedule"] if self.name in group["stages"]]
+            numbers.setdefault("steps", max(1, sum(group["steps"] for group in groups)))
+        settings = validate(CONFIGS[config.lifter], numbers, "lifting.settings")
         count = int(context.config["stages"]["keypoints"]["num_keypoints"])
         self.lifter = build_lifter(count, settings, torch_generator(context.seed, "lifter"))
         self.loss_names = tuple(f"lift_{name}" for name in self.lifter.loss_names)
