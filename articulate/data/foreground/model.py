@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -37,6 +38,12 @@ class ForegroundModel:
     occupied: float = 0.0
     running: RunningBackground | None = field(default=None, compare=False)
 
+    @cached_property
+    def fill(self) -> tuple[int, int, int]:
+        """What lies beyond the edges of the scene; computed once, because it costs as much as finding the subject."""
+        assert self.scene is not None
+        return fill_of(self.scene)
+
     def difference(self, image: UInt8[np.ndarray, "H W 3"], box: SquareBox | None = None) -> Float[np.ndarray, "H W"]:
         """Grey levels from the background; `box` says which part of the video `image` shows."""
         if self.colour is not None:
@@ -44,7 +51,7 @@ class ForegroundModel:
         scene = self.running.image.round().astype(np.uint8) if self.running is not None else self.scene
         assert scene is not None
         if box is not None:
-            scene = take(scene, box, image.shape[0], fill=fill_of(scene))
+            scene = take(scene, box, image.shape[0], fill=self.fill)
         return scene_difference(image, scene).astype(np.float64)
 
     def subject(

@@ -1,0 +1,259 @@
+"""The command `articulate`: look at videos, use finished runs. Every command has `--help` with an example.
+
+Libraries are imported inside the commands, so that `--help` answers at once. What a user can mend is one message on
+stderr and the exit status of its kind of error; there are no tracebacks for it.
+"""
+
+import errno
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from articulate.errors import ArticulateError, ConfigError, DataError
+
+app = typer.Typer(
+    name="articulate",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Keypoints, limbs and 3D motion from unlabelled video. Train with run_pipeline.py; use the run with these.",
+    epilog="Example: articulate apply runs/animal_split new/*.mp4 --out tracked --format dlc",
+)
+
+Run = Annotated[Path, typer.Argument(help="folder of a finished run, such as runs/animal_split")]
+Threads = Annotated[int | None, typer.Option(help="CPU threads (default: as many as there are cores)")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:N, mps or auto")]
+
+
+def main() -> None:
+    """Entry point: run the command, turn every error of the user's into one message."""
+    try:
+        app()
+    except ArticulateError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        print(f"Disk full: {error}. Free some space and give the same command again.", file=sys.stderr)
+        sys.exit(5)
+
+
+def listed(words: list[str]) -> list[str]:
+    """Formats written one by one or with commas, each once."""
+    return list(dict.fromkeys(part for word in words for part in word.split(",") if part))
+
+
+def choose_device(name: str) -> str:
+    """The device to use. Raises ConfigError when it is unknown or not there."""
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        kind = torch.device(name).type
+    except RuntimeError:
+        raise ConfigError(f"--device {name}: unknown; use cpu, cuda, cuda:N, mps or auto") from None
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(kind, False):
+        raise ConfigError(f"--device {name}: this PyTorch sees no such device; use cpu or auto")
+    return name
+
+
+def use_threads(count: int | None) -> None:
+    """Set the number of CPU threads."""
+    if count is not None:
+        import torch
+
+        torch.set_num_threads(count)
+
+
+@app.command(epilog="Example: articulate probe mouse/*.mp4")
+def probe(videos: Annotated[list[str], typer.Argument(help="files, globs, folders of videos or pictures")]) -> None:
+    """Look at videos before training: what is in them, what may go wrong, which options suit them."""
+    from articulate.data.probe import probe as look
+
+    for line in look(videos).lines():
+        print(line)
+
+
+@app.command(epilog="Example: articulate apply runs/mouse new/*.mp4 --out tracked --format dlc,sleap --shard 0/2")
+def apply(
+    run: Annotated[Path, typer.Argument(help="folder of a finished run, or a model.safetensors")],
+    videos: Annotated[list[str], typer.Argument(help="files, globs, folders of videos or pictures")],
+    out: Annotated[Path | None, typer.Option(help="folder of the results (default: RUN/applied)")] = None,
+    format: Annotated[list[str] | None, typer.Option(help="formats to write, repeated or with commas")] = None,
+    shard: Annotated[str, typer.Option(help="i/n: do every n-th video, for n processes at once")] = "0/1",
+    device: Device = "cpu",
+    threads: Threads = None,
+) -> None:
+    """Track new videos with a trained model. The same command goes on where it stopped; done videos are kept.
+
+    Each video's files appear together, in OUT/NAME/. Frames that cannot be decoded are NaN rows. OUT/manifest.json
+    says what was done. The exit status is 3 when a video failed; the others are done nevertheless.
+    """
+    import articulate
+    from articulate.apply import DEFAULT_FORMATS, Shard, apply_model
+    from articulate.progress import Progress
+
+    part = Shard.parse(shard)
+    use_threads(threads)
+    model = articulate.load(run, choose_device(device))
+    target = out or (run if run.is_dir() else run.parent) / "applied"
+    lines: dict[str, Progress] = {}
+
+    def progress(name: str, done: int, total: int) -> None:
+        lines.setdefault(name, Progress(name, total)).update(done)
+
+    def say(text: str) -> None:
+        print(text, flush=True)
+
+    outcome = apply_model(model, videos, target, listed(format or list(DEFAULT_FORMATS)), part, say, progress)
+    print(f"{len(outcome.done)} done, {len(outcome.reused)} done before, {len(outcome.failed)} failed: {target}")
+    if outcome.failed:
+        raise DataError("these videos failed: " + "; ".join(f"{k} ({v})" for k, v in outcome.failed.items()))
+
+
+@app.command(epilog="Example: articulate export runs/mouse --to dlc sleap bvh --out exported")
+def export(
+    run: Run,
+    more: Annotated[list[str] | None, typer.Argument(help="further formats", metavar="[FORMAT]...")] = None,
+    to: Annotated[list[str] | None, typer.Option(help="formats; `--to list` shows them all")] = None,
+    out: Annotated[Path | None, typer.Option(help="folder for the files (default: RUN/exports)")] = None,
+) -> None:
+    """Write the results of a run in formats that other tools open; `onnx` writes the networks, `model` the model."""
+    from articulate.apply import NEED_MOTION, write_formats
+    from articulate.export import EXPORTERS
+    from articulate.result import Result
+
+    formats = listed([*(to or []), *(more or [])])
+    known = [*EXPORTERS, "model", "onnx"]
+    if not formats:
+        raise ConfigError("--to names the formats: " + ", ".join(known))
+    if formats == ["list"]:
+        print("\n".join(known))
+        return
+    for name in formats:
+        if name not in known:
+            raise ConfigError(f"--to {name}: unknown format; known: {', '.join(known)}")
+    folder = out or run / "exports"
+    result = Result.load(run)
+    for name in formats:
+        if name in NEED_MOTION and result.motion is None:
+            raise ConfigError(f"--to {name}: this run has no 3D motion (its schedule has no lifting)")
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name in formats:
+        written += write_formats(result, [name], folder) if name in EXPORTERS else write_networks_of(run, name, folder)
+    for path in written:
+        print(path)
+
+
+def write_networks_of(run: Path, name: str, folder: Path) -> list[Path]:
+    """The trained networks of a run as ONNX or as one model file."""
+    import articulate
+
+    model = articulate.load(run)
+    if name == "model":
+        return model.save(folder)
+    from articulate.export.networks import write_networks
+
+    size = model.settings.size // model.settings.shrink
+    channels = model.detector.config.channels
+    return write_networks(folder, model.detector, size, model.num_keypoints, model.lifter, channels)
+
+
+@app.command(epilog="Example: articulate report runs/mouse")
+def report(
+    run: Run, out: Annotated[Path | None, typer.Option(help="file (default: RUN/results/report.html)")] = None
+) -> None:
+    """Write report.html of a run again: one file, opens without network."""
+    from articulate.report import write_report
+    from articulate.result import Result
+
+    print(write_report(Result.load(run), run, out or run / "results" / "report.html"))
+
+
+@app.command(name="eval", epilog="Example: articulate eval runs/mouse --labels labels.npz")
+def evaluate(
+    run: Run,
+    labels: Annotated[Path | None, typer.Option(help="labels of the video of a run with one clip (.npz)")] = None,
+    out: Annotated[Path | None, typer.Option(help="also write the metrics as JSON to this file")] = None,
+) -> None:
+    """Measure a run: label-free always; with ground truth (generated data, or --labels) beside its floors."""
+    from articulate.data.store import ClipStore
+    from articulate.evaluation.protocol import evaluate_run
+    from articulate.evaluation.sequences import labels_of_run
+    from articulate.result import Result
+    from articulate.runs import write_atomic
+
+    result = Result.load(run)
+    store = ClipStore.open(result.store)
+    part = None
+    if labels is not None:
+        if len(result.clips) != 1:
+            raise ConfigError(f"--labels: this run has {len(result.clips)} clips; labels are taken for one alone")
+        part = labels_of_run(store, result.tracks, {0: labels})
+    symmetric = store.options.get("cue") == "none"
+    found = evaluate_run(store, result.tracks, result.skeleton, result.motion, symmetric=symmetric, part=part)
+    text = json.dumps(found, indent=1, default=str)
+    print(text)
+    if out is not None:
+        write_atomic(out, text + "\n")
+
+
+@app.command(epilog="Example: articulate info runs/mouse")
+def info(run: Annotated[Path, typer.Argument(help="folder of a finished run, or a model.safetensors")]) -> None:
+    """Say what a run or a model file holds: keypoints, limbs, video settings, versions, scores."""
+    from articulate.inference.card import card
+    from articulate.model import Model
+
+    print(card(Model.load(run)))
+
+
+@app.command(epilog="Example: articulate status runs")
+def status(runs: Annotated[Path, typer.Argument(help="folder that holds runs")] = Path("runs")) -> None:
+    """List the runs in a folder: how far each is, and its last losses."""
+    from articulate.run_status import status_of
+
+    if not runs.is_dir():
+        raise DataError(f"{runs}: no such folder (relative paths start at {Path.cwd().name}/)")
+    rows = [status_of(path) for path in sorted(runs.iterdir()) if (path / "config.yaml").is_file()]
+    if not rows:
+        raise DataError(f"{runs}: holds no runs (folders with a config.yaml)")
+    table = Table("run", "state", "step", "total loss", "changed", box=None)
+    for row in rows:
+        table.add_row(row.name, row.state, row.step, row.loss, row.changed)
+    Console(soft_wrap=True).print(table)
+
+
+@app.command(epilog="Example: articulate doctor")
+def doctor(folder: Annotated[Path, typer.Option(help="folder where runs would be written")] = Path(".")) -> None:
+    """Is this machine ready? Versions, threads, codecs, write permission, optional extras, GPU."""
+    from articulate.doctor import examine
+
+    found = examine(folder)
+    for line in found:
+        print(f"{line.level:<8} {line.what:<12} {line.text}")
+    problems = [line.what for line in found if line.level == "problem"]
+    if problems:
+        raise DataError(f"{len(problems)} problems: {', '.join(problems)}")
+
+
+@app.callback(invoke_without_command=True)
+def about(version: Annotated[bool, typer.Option("--version", help="print the version")] = False) -> None:
+    """Keypoints, limbs and 3D motion from unlabelled video. Train with run_pipeline.py; use the run with these."""
+    if version:
+        from articulate import __version__
+
+        print(f"articulate {__version__}")
+        raise typer.Exit()
+
+
+if __name__ == "__main__":
+    main()
