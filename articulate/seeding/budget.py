@@ -38,8 +38,8 @@ def contract_shortest(figure: Figure, num_keypoints: int) -> Figure:
 
 def split_longest(
     figure: Figure, score: Float[np.ndarray, "T K"], num_keypoints: int
-) -> tuple[Figure, Float[np.ndarray, "T K"]]:
-    """The figure with `num_keypoints` points: the longest limbs are halved, the middle scores as its worse end."""
+) -> tuple[Figure, Float[np.ndarray, "T N"]]:
+    """The figure with N = `num_keypoints` points: the longest limbs are halved, the middle scores as its worse end."""
     while figure.points.shape[1] < num_keypoints:
         limb = int(np.argmax(limb_lengths(figure)))
         a, b = figure.edges[limb]

@@ -23,7 +23,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Figure:
-    """Capsules in pixels: points, limbs between them, half-widths at both ends, part that each limb explains (-1: none)."""
+    """Capsules in pixels: points, limbs between them, half-widths at both ends, the part of each limb (-1: none)."""
 
     points: Float[np.ndarray, "T K 2"]
     edges: Int[np.ndarray, "L 2"]
@@ -40,7 +40,6 @@ class FitSettings:
     softness: tuple[float, float] = (2.0, 0.6)
     foreign: float = 0.05
     smoothness: float = 0.05
-    attraction: float = 0.02
 
 
 def evaluate(

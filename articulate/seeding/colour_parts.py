@@ -68,14 +68,14 @@ def pure_pixels(chroma: Float[np.ndarray, "T S S 2"], inside: Bool[np.ndarray, "
 
 
 def find_colour_parts(
-    chroma: Float[np.ndarray, "T S S 2"], inside: Bool[np.ndarray, "T S S"], least: float = 0.001
+    chroma: Float[np.ndarray, "T S S 2"], inside: Bool[np.ndarray, "T S S"], least: float = 0.0007
 ) -> ColourParts:
     """The colours of the body: peaks of the chromaticity histogram of pixels that look like their neighbours.
 
     A peak needs a share of `least` of those pixels.
     """
     like = pure_pixels(chroma, inside)
-    chosen = inside & (like >= 2)
+    chosen = inside & (like >= 3)  # a straight seam is a line of like pixels, with two like neighbours each
     cells = np.clip(((chroma[chosen] + 1.2) / 2.4 * BINS).astype(np.int64), 0, BINS - 1)
     weights = like[chosen].astype(np.float64) ** 2
     histogram = np.zeros((BINS, BINS))

@@ -1,4 +1,4 @@
-"""Compiled misfit between capsules and labelled pixels, with its gradient: every limb explains the pixels of its part."""
+"""Compiled misfit between capsules and labelled pixels, with its gradient: a limb explains the pixels of its part."""
 
 from typing import no_type_check
 
@@ -34,50 +34,66 @@ def misfit(points, edges, radii, part_of_limb, labels, mask, softness, foreign, 
     another part `foreign` c^2, because that part may lie in front; an unsure one nothing. Limbs without a part
     (`part_of_limb` -1) cost nothing.
     """
-    num_frames, size = labels.shape[0], labels.shape[1]
-    num_limbs, num_parts = len(edges), 0
-    for limb in range(num_limbs):
+    num_parts = 0
+    for limb in range(len(edges)):
         num_parts = max(num_parts, part_of_limb[limb] + 1)
     limb_of_part = np.full(num_parts, -1, np.int64)
-    for limb in range(num_limbs):
+    for limb in range(len(edges)):
         if part_of_limb[limb] >= 0:
             limb_of_part[part_of_limb[limb]] = limb
-    for frame in range(num_frames):
-        for row in range(size):
-            for column in range(size):
-                part = labels[frame, row, column]
-                if part < 0 or part >= num_parts or limb_of_part[part] < 0:
-                    continue
-                limb = limb_of_part[part]
-                a, b = edges[limb, 0], edges[limb, 1]
-                c, slope, foot, nx, ny = _cover(
-                    column, row, points[frame, a, 0], points[frame, a, 1], points[frame, b, 0], points[frame, b, 1],
-                    radii[limb, 0], radii[limb, 1], softness,
+    for frame in range(len(labels)):
+        _own_pixels(frame, points, edges, radii, limb_of_part, labels, mask, softness, loss, gradient, radius_gradient)
+        for limb in range(len(edges)):
+            if part_of_limb[limb] >= 0:
+                _other_pixels(
+                    frame, limb, part_of_limb[limb], points, edges, radii, labels, mask, softness, foreign,
+                    loss, gradient, radius_gradient,
                 )  # fmt: skip
-                m = mask[frame, row, column]
-                loss[frame, limb, int(foot >= 0.5)] += m * (1.0 - c) ** 2 + (1.0 - m) * c * c
-                push = 2.0 * slope * (c - m)
-                _add(gradient, radius_gradient, frame, limb, a, b, push, foot, nx, ny)
-        for limb in range(num_limbs):
-            part = part_of_limb[limb]
-            if part < 0:
+
+
+@no_type_check
+@njit(cache=True, error_model="numpy", fastmath=True)
+def _own_pixels(frame, points, edges, radii, limb_of_part, labels, mask, softness, loss, gradient, radius_gradient):
+    """Pixels that have a part, wherever they are: they pull its limb."""
+    size = labels.shape[1]
+    for row in range(size):
+        for column in range(size):
+            part = labels[frame, row, column]
+            if part < 0 or part >= len(limb_of_part) or limb_of_part[part] < 0:
                 continue
+            limb = limb_of_part[part]
             a, b = edges[limb, 0], edges[limb, 1]
-            ax, ay, bx, by = points[frame, a, 0], points[frame, a, 1], points[frame, b, 0], points[frame, b, 1]
-            reach = max(radii[limb, 0], radii[limb, 1]) + 2.0 * softness
-            top, bottom = max(0, int(np.floor(min(ay, by) - reach))), min(size - 1, int(np.ceil(max(ay, by) + reach)))
-            left, right = max(0, int(np.floor(min(ax, bx) - reach))), min(size - 1, int(np.ceil(max(ax, bx) + reach)))
-            for row in range(top, bottom + 1):
-                for column in range(left, right + 1):
-                    label = labels[frame, row, column]
-                    if label == part or label == -2:
-                        continue
-                    c, slope, foot, nx, ny = _cover(
-                        column, row, ax, ay, bx, by, radii[limb, 0], radii[limb, 1], softness
-                    )
-                    weight = foreign if label >= 0 else 1.0 - mask[frame, row, column]
-                    loss[frame, limb, int(foot >= 0.5)] += weight * c * c
-                    _add(gradient, radius_gradient, frame, limb, a, b, 2.0 * slope * weight * c, foot, nx, ny)
+            c, slope, foot, nx, ny = _cover(
+                column, row, points[frame, a, 0], points[frame, a, 1], points[frame, b, 0], points[frame, b, 1],
+                radii[limb, 0], radii[limb, 1], softness,
+            )  # fmt: skip
+            m = mask[frame, row, column]
+            loss[frame, limb, int(foot >= 0.5)] += m * (1.0 - c) ** 2 + (1.0 - m) * c * c
+            push = 2.0 * slope * (c - m)
+            _add(gradient, radius_gradient, frame, limb, a, b, push, foot, nx, ny)
+
+
+@no_type_check
+@njit(cache=True, error_model="numpy", fastmath=True)
+def _other_pixels(
+    frame, limb, part, points, edges, radii, labels, mask, softness, foreign, loss, gradient, radius_gradient
+):
+    """Pixels near a limb that are not of its part: they push it away."""
+    size = labels.shape[1]
+    a, b = edges[limb, 0], edges[limb, 1]
+    ax, ay, bx, by = points[frame, a, 0], points[frame, a, 1], points[frame, b, 0], points[frame, b, 1]
+    reach = max(radii[limb, 0], radii[limb, 1]) + 2.0 * softness
+    top, bottom = max(0, int(np.floor(min(ay, by) - reach))), min(size - 1, int(np.ceil(max(ay, by) + reach)))
+    left, right = max(0, int(np.floor(min(ax, bx) - reach))), min(size - 1, int(np.ceil(max(ax, bx) + reach)))
+    for row in range(top, bottom + 1):
+        for column in range(left, right + 1):
+            label = labels[frame, row, column]
+            if label in (part, -2):
+                continue
+            c, slope, foot, nx, ny = _cover(column, row, ax, ay, bx, by, radii[limb, 0], radii[limb, 1], softness)
+            weight = foreign if label >= 0 else 1.0 - mask[frame, row, column]
+            loss[frame, limb, int(foot >= 0.5)] += weight * c * c
+            _add(gradient, radius_gradient, frame, limb, a, b, 2.0 * slope * weight * c, foot, nx, ny)
 
 
 @no_type_check

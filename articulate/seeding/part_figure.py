@@ -15,7 +15,7 @@ from articulate.seeding.part_tree import (
     connect_ends,
     end_distances,
     fit_parts,
-    worst_connection,
+    gains_of_links,
 )
 
 HIDDEN_WEIGHT = 0.05  # of a part that does not show, beside one that does
@@ -68,14 +68,18 @@ def decide_figure(found: Appearance, num_keypoints: int, config: SeedConfig) -> 
     short = FitSettings(steps=config.trial_steps, smoothness=0.0, softness=(1.0, settings.softness[1]))
     least = config.hidden_limb * evidence.labels.shape[1] / 64
     links: list[Connection] = []
+    trials = connections
     while True:
         merged = [c for c in connections if c not in links]
         joined = fit_figure(assemble(fitted, weights, alone.radii, merged, links), evidence, settings)
-        link = None
-        if num_parts + 1 + len(links) < num_keypoints:
-            sample = evidence.take(few)
-            start = fit_figure(replace(joined, points=joined.points[few]), sample, short)
-            link = worst_connection(merged, links, start, fitted[few], sample, short, least)
-        if link is None:
+        if num_parts + 1 + len(links) >= num_keypoints or not trials:
             return PartFigure(merged, links, joined.radii[:num_parts])
-        links.append(link)
+        sample = evidence.take(few)
+        start = fit_figure(replace(joined, points=joined.points[few]), sample, short)
+        gains = gains_of_links(trials, merged, links, start, fitted[few], sample, short)
+        best = int(np.argmax(gains))
+        if gains[best] < least:
+            return PartFigure(merged, links, joined.radii[:num_parts])
+        links.append(trials[best])
+        # A joint that saves next to nothing now will not when its neighbours are freed.
+        trials = [c for c, gain in zip(trials, gains, strict=True) if gain >= 0.7 * least and c is not links[-1]]

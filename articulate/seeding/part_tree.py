@@ -26,7 +26,7 @@ def end_distances(
     share: Float[np.ndarray, "P P"],
     least: float,
 ) -> dict[tuple[End, End], float]:
-    """Typical distance of every two ends, in half-widths, of parts that touch in at least the share `least` of frames."""
+    """Typical distance, in half-widths, of every two ends of parts that touch in the share `least` of frames."""
     num_parts = ends.shape[1]
     result = {}
     for p in range(num_parts):
@@ -148,24 +148,22 @@ def gain_of_link(
     )
 
 
-def worst_connection(
+def gains_of_links(
+    trials: list[Connection],
     merged: list[Connection],
     links: list[Connection],
     joined: Figure,
     alone: Float[np.ndarray, "T P 2 2"],
     evidence: Evidence,
     settings: FitSettings,
-    least: float,
-) -> Connection | None:
-    """The connection whose ends suffer most from having to meet, if that is at least `least` pixels a frame.
+) -> list[float]:
+    """Pixels a frame that a hidden limb in place of each connection of `trials` saves.
 
     The tenth of the frames that gains most does not count: there the two ends of a limb may have been taken for each
     other.
     """
-    best, found = least, None
-    for connection in merged:
+    result = []
+    for connection in trials:
         gains = np.sort(gain_of_link(connection, merged, links, joined, alone, evidence, settings))
-        gain = float(gains[: max(1, round(0.9 * len(gains)))].mean())
-        if gain > best:
-            best, found = gain, connection
-    return found
+        result.append(float(gains[: max(1, round(0.9 * len(gains)))].mean()))
+    return result

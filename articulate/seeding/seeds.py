@@ -56,7 +56,7 @@ def find_seeds(
     if isinstance(decided, str):
         say(f"seeds: none ({decided})")
         return None
-    return finish_seeds(store, found, decided, num_keypoints, config, say)
+    return finish_seeds(store, found, decided, num_keypoints, config)
 
 
 def finish_seeds(
@@ -65,7 +65,6 @@ def finish_seeds(
     decided: PartFigure,
     num_keypoints: int,
     config: SeedConfig,
-    say: Callable[[str], None],
 ) -> Seeds:
     """The decided figure fitted to all frames, within the number of keypoints, in the image frame."""
     settings = FitSettings(steps=config.steps)
@@ -83,10 +82,11 @@ def finish_seeds(
     xy[found.rows] = (figure.points + 0.5) * 2.0 / size - 1.0
     scores[found.rows] = score
     reason = (
-        f"{decided.num_parts} parts by colour, {len(decided.links)} hidden limbs, {figure.points.shape[1]} keypoints of "
-        f"{num_keypoints}; {100 * found.explained:.0f} % of the body explained, misfit {misfit:.3f} of its area"
+        f"{decided.num_parts} parts by colour, {len(decided.links)} hidden limbs, "
+        f"{figure.points.shape[1]} keypoints of {num_keypoints}; "
+        f"{100 * found.explained:.0f} % of the body explained, misfit {misfit:.3f} of its area, "
+        f"confidence {confidence:.2f}"
     )
-    say(f"seeds: {reason}; confidence {confidence:.2f}")
     return Seeds(
         xy=torch.from_numpy(xy).float(),
         score=torch.from_numpy(scores).float(),

@@ -1,0 +1,56 @@
+"""Parts by colour: shading does not matter, mixtures at seams are no parts."""
+
+import numpy as np
+
+from articulate.seeding.colour_parts import (
+    UNSURE,
+    chromaticity,
+    find_colour_parts,
+    foreground_colours,
+    label_pixels,
+)
+from articulate.seeding.part_contacts import contact_share, fill_unsure, find_contacts
+
+RED, GREEN, BLUE = np.array([0.9, 0.2, 0.2]), np.array([0.2, 0.8, 0.3]), np.array([0.2, 0.3, 0.9])
+
+
+def striped(num_frames=4, size=32):
+    """Three shaded stripes side by side, their seams one mixed pixel wide, on grey."""
+    image = np.full((num_frames, size, size, 3), 0.5)
+    mask = np.zeros((num_frames, size, size), np.uint8)
+    shade = np.linspace(0.5, 1.0, size)[:, None, None]
+    for start, colour in ((4, RED), (12, GREEN), (20, BLUE)):
+        image[:, 4:28, start : start + 8] = (shade * colour)[4:28]
+    for seam in (12, 20):
+        image[:, :, seam] = (image[:, :, seam - 1] + image[:, :, seam + 1]) / 2
+    mask[:, 4:28, 4:28] = 255
+    return np.rint(255 * image).astype(np.uint8), mask
+
+
+def test_chromaticity_does_not_see_brightness():
+    shades = np.array([0.2, 0.5, 1.0])[:, None] * RED
+    assert np.allclose(chromaticity(shades), chromaticity(RED[None]))
+    assert np.allclose(chromaticity(np.full((1, 3), 0.4)), 0.0)
+
+
+def test_three_stripes_are_three_parts_and_seams_are_none():
+    frames, masks = striped()
+    chroma = chromaticity(foreground_colours(frames, masks)).astype(np.float32)
+    parts = find_colour_parts(chroma, masks > 140)
+    assert len(parts.centres) == 3
+    labels = label_pixels(parts, chroma, masks > 140)
+    assert (labels[:, 4:28, 12] == UNSURE).all() and (labels[:, 4:28, [8, 16, 24]] >= 0).all()
+    left, middle, right = labels[0, 10, [8, 16, 24]]
+    share = contact_share(find_contacts(fill_unsure(np.concatenate([labels, labels])), 3))
+    assert share[left, middle] == share[middle, right] == 1.0 and share[left, right] == 0.0
+
+
+def test_the_rim_of_the_body_is_cleared_of_the_background():
+    frames = np.full((1, 8, 8, 3), 128, np.uint8)
+    masks = np.zeros((1, 8, 8), np.uint8)
+    masks[0, 2:6, 2:6] = 255
+    masks[0, 2:6, 2] = 153  # three fifths body
+    frames[0, 2:6, 2:6] = np.rint(255 * RED)
+    frames[0, 2:6, 2] = np.rint(0.6 * 255 * RED + 0.4 * 128)
+    found = foreground_colours(frames, masks)
+    assert np.abs(found[0, 3, 2] - RED).max() < 0.02
