@@ -86,10 +86,22 @@ def peaks(distance, least):
 
 @no_type_check
 @njit(cache=True)
-def extremities_of_masks(inside, centre, least, most, found):
+def in_body(solid, x, y, centre, angle, reach):
+    """Whether a pixel lies in a shape given as a body picture."""
+    size = solid.shape[0]
+    dx, dy = (x - centre[0]) / reach, (y - centre[1]) / reach
+    u, v = np.cos(angle) * dx + np.sin(angle) * dy, np.cos(angle) * dy - np.sin(angle) * dx
+    column, row = int((u + 1) * size / 2), int((v + 1) * size / 2)
+    return 0 <= row < size and 0 <= column < size and solid[row, column]
+
+
+@no_type_check
+@njit(cache=True)
+def extremities_of_masks(inside, centre, angle, reach, solid, least, most, found):
     """Fills found [T, most, 8]: tip x, y, middle x, y, root x, y, prominence, distance (pixels); NaN: no such peak.
 
-    The root is where the way back from the tip has come down by the prominence, the middle half of that.
+    The root is where the way back from the tip enters the `solid` shape (a body picture), or, should it not, has come
+    down by the prominence; the middle is half way.
     """
     for t in range(inside.shape[0]):
         rows, columns = np.nonzero(inside[t])
@@ -105,12 +117,19 @@ def extremities_of_masks(inside, centre, least, most, found):
             tip = distance[number // width, number % width]
             found[t, place, 0], found[t, place, 1] = number % width, number // width
             found[t, place, 6], found[t, place, 7] = prominence, tip
-            step, middle = number, number
+            step = number
+            low = tip - prominence
             while parent[step // width, step % width] >= 0:
-                if distance[step // width, step % width] > tip - prominence / 2:
-                    middle = step
-                if distance[step // width, step % width] <= tip - prominence:
+                row, column = step // width, step % width
+                if in_body(solid, column, row, centre[t], angle[t], reach):
+                    low = distance[row, column]
                     break
+                step = parent[row, column]
+            step, middle, root = number, number, number
+            while parent[step // width, step % width] >= 0 and distance[step // width, step % width] >= low:
+                root = step
+                if distance[step // width, step % width] >= (tip + low) / 2:
+                    middle = step
                 step = parent[step // width, step % width]
             found[t, place, 2], found[t, place, 3] = middle % width, middle // width
-            found[t, place, 4], found[t, place, 5] = step % width, step // width
+            found[t, place, 4], found[t, place, 5] = root % width, root // width

@@ -1,6 +1,6 @@
-"""The solid body inside a mask: what remains when limbs and tails are opened away, its centre and its long axis.
+"""The solid body inside a mask: what remains without limbs and tails, its centre and its long axis.
 
-Coordinates are pixels of the stored frame (x right, y down, integer = pixel centre); angles in radians from x towards y.
+Coordinates are pixels of the stored frame (x right, y down, integer = pixel centre); angles in radians from x to y.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class BodyMoments:
 
 
 def solid_core(mask: UInt8[np.ndarray, "S S"], opening: float) -> Bool[np.ndarray, "S S"]:
-    """The mask opened by a disc of `opening` of its largest inner radius: the largest piece. Empty for an empty mask."""
+    """The mask opened by a disc of `opening` of its largest inner radius: the largest piece."""
     sure = mask >= SURE
     if sure.sum() < 0.25 * (mask >= 128).sum():
         sure = mask >= 128

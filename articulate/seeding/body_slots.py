@@ -1,4 +1,4 @@
-"""Limb ends with lasting identities: candidates of every frame go to a fixed number of slots, tracked in the body frame.
+"""Limb ends with lasting identities: candidates of a frame go to a fixed number of slots, tracked in the body frame.
 
 Each slot is a first-order autoregression about its own mean place (it returns there when unseen), filtered and smoothed
 (Kalman 1960; Rauch, Tung & Striebel 1965), with one Hungarian assignment per frame. Means, spreads and memory are
@@ -34,30 +34,39 @@ NOISE = 0.02  # standard deviation of a found limb end, in units of reach (about
 
 
 def initial_slots(
-    candidates: Float[np.ndarray, "T C 2"], count: int, generator: np.random.Generator, restarts: int = 8
+    candidates: Float[np.ndarray, "T C 2"], generator: np.random.Generator, mirrored: bool, most: int = 6
 ) -> Slots:
-    """Slots from k-means of all candidates; of several starts the one with the least cost under one-to-one matching."""
+    """Slots from k-means of all candidates, for 1 to `most` clusters; the number with the least matching cost wins.
+
+    `mirrored`: clusters are sought in (u, |v|) and each away from the midline makes a left and a right slot.
+    """
     points = candidates[np.isfinite(candidates).all(-1)]
+    folded = np.stack([points[:, 0], np.abs(points[:, 1])], -1) if mirrored else points
     some = candidates[np.unique(np.linspace(0, len(candidates) - 1, 200).astype(int))]
-    best, best_cost = None, np.inf
-    for _ in range(restarts):
-        centres, _ = kmeans2(points, count, minit="++", seed=generator)
-        cost = np.mean([frame_cost(frame, centres) for frame in some])
-        if cost < best_cost:
-            best, best_cost = centres, cost
-    assert best is not None
-    nearest = np.linalg.norm(points[:, None] - best[None], axis=-1).argmin(1)
-    variance = np.array([max(points[nearest == s].var(0).mean(), 1e-3) if (nearest == s).any() else 0.02
-                         for s in range(count)])  # fmt: skip
-    return Slots(best, variance, np.full(count, 0.95))
+    best, best_cost = folded.mean(0, keepdims=True), np.inf
+    for count in range(1, (most if mirrored else 2 * most) + 1):
+        for _ in range(4):
+            centres, _ = kmeans2(folded, count, minit="++", seed=generator)
+            slots = unfolded(centres) if mirrored else centres
+            cost = np.mean([frame_cost(frame, slots) for frame in some])
+            if cost < best_cost:
+                best, best_cost = slots, cost
+    return Slots(best, np.full(len(best), 0.02), np.full(len(best), 0.5))
 
 
-def frame_cost(frame: Float[np.ndarray, "C 2"], centres: Float[np.ndarray, "S 2"], limit: float = 0.4) -> float:
-    """Cost of matching the candidates of one frame one-to-one; a slot without candidate costs `limit`."""
+def unfolded(centres: Float[np.ndarray, "C 2"], midline: float = 0.12) -> Float[np.ndarray, "S 2"]:
+    """Left and right place of every cluster of (u, |v|); one place on the midline for those that lie there."""
+    sided = centres[centres[:, 1] > midline]
+    single = centres[centres[:, 1] <= midline] * np.array([1.0, 0.0])
+    return np.concatenate([sided * np.array([1.0, -1.0]), sided, single])
+
+
+def frame_cost(frame: Float[np.ndarray, "C 2"], centres: Float[np.ndarray, "S 2"], limit: float = 0.3) -> float:
+    """Cost of matching the candidates of one frame one-to-one; what stays alone on either side costs `limit`."""
     frame = frame[np.isfinite(frame).all(-1)]
-    distance = np.minimum(np.linalg.norm(frame[:, None] - centres[None], axis=-1), limit)
+    distance = np.minimum(np.linalg.norm(frame[:, None] - centres[None], axis=-1), 2 * limit)
     rows, columns = linear_sum_assignment(distance)
-    return float(distance[rows, columns].sum() + limit * (len(centres) - len(rows)))
+    return float(distance[rows, columns].sum() + limit * (len(centres) + len(frame) - 2 * len(rows)))
 
 
 def track_slots(
@@ -65,13 +74,19 @@ def track_slots(
     weight: Float[np.ndarray, "T C"],
     follows: Bool[np.ndarray, " T"],
     slots: Slots,
+    most_memory: float,
+    most_spread: float,
     rounds: int = 3,
     gate: float = 4.0,
 ) -> tuple[SlotTracks, Slots]:
-    """Tracks of all slots, and the slots as estimated from them. `weight` in [0, 1]: how sure a candidate is."""
+    """Tracks of all slots, and the slots as estimated from them. `weight` in [0, 1]: how sure a candidate is.
+
+    Memory and deviation are bounded, or one slot would grow to follow whatever no other slot takes.
+    """
     tracks = filter_once(candidates, weight, follows, slots, gate)
     for _ in range(rounds):
-        slots = estimated(tracks, candidates, follows, slots)
+        found = estimated(tracks, candidates, follows, slots)
+        slots = Slots(found.mean, np.minimum(found.variance, most_spread**2), np.minimum(found.memory, most_memory))
         tracks = filter_once(candidates, weight, follows, slots, gate)
     return tracks, slots
 

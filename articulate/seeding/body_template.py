@@ -82,8 +82,7 @@ def congeal(
     """The pose that registers every frame with the mean of all; steps that wander off (`largest`) are not taken."""
     start = pose
     some = np.unique(np.linspace(0, len(contrast) - 1, sampled).astype(int))
-    grid = body_grid(size)
-    window = torch.exp(-0.5 * (grid[..., 0] / 0.6).square() - 0.5 * (grid[..., 1] / 0.4).square())
+    window = body_window(size)
     for turn in range(rounds):
         blur = 1.5 if turn == 0 else 0.8
         few = BodyPose(pose.centre[some], pose.angle[some], pose.reach)
@@ -120,74 +119,57 @@ def one_step(
     return replace(pose, centre=centre, angle=angle)
 
 
-def agreement(
-    contrast: UInt8[np.ndarray, "T S S"], pose: BodyPose, *, size: int = 48, blur: float = 0.8, sampled: int = 300
-) -> Float[np.ndarray, " T"]:
-    """Correlation of every frame with the template, in [-1, 1]: pixels that vary between frames count little."""
-    some = np.unique(np.linspace(0, len(contrast) - 1, sampled).astype(int))
-    few = BodyPose(pose.centre[some], pose.angle[some], pose.reach)
-    template = template_of(read_body(contrast[some], few, slice(None), size, blur))
-    result = np.empty(len(contrast))
-    for begin in range(0, len(contrast), 256):
-        part = slice(begin, begin + 256)
-        pictures = read_body(contrast, pose, part, size, blur)
-        top = (template.weight * pictures * template.mean).sum((1, 2))
-        bottom = (template.weight * pictures.square()).sum((1, 2)) * (template.weight * template.mean.square()).sum()
-        result[part] = (top / bottom.sqrt().clamp(min=1e-9)).numpy()
-    return result
+def body_window(size: int) -> Float[Tensor, "H W"]:
+    """How much each place of the body's frame counts in registration: the trunk much, the surroundings little."""
+    grid = body_grid(size)
+    return torch.exp(-0.5 * (grid[..., 0] / 0.6).square() - 0.5 * (grid[..., 1] / 0.4).square())
+
+
+def agreement(pictures: Float[Tensor, "B H W"], template: Template) -> Float[np.ndarray, " B"]:
+    """Correlation of body pictures with the template, in [-1, 1]: pixels that vary between frames count little."""
+    weight, mean = template.weight, template.mean
+    top = (weight * pictures * mean).sum((1, 2))
+    bottom = (weight * pictures.square()).sum((1, 2)) * (weight * mean.square()).sum()
+    return (top / bottom.sqrt().clamp(min=1e-9)).numpy().astype(np.float64)
 
 
 def repaired(
-    contrast: UInt8[np.ndarray, "T S S"], pose: BodyPose, *, rounds: int = 2, tolerance: float = 5.0
+    contrast: UInt8[np.ndarray, "T S S"],
+    pose: BodyPose,
+    *,
+    size: int = 48,
+    blur: float = 0.8,
+    steps: int = 4,
+    sampled: int = 300,
+    tolerance: float = 5.0,
 ) -> tuple[BodyPose, Float[np.ndarray, " T"]]:
     """Frames that agree badly with the template (a second animal touches, say) start again from their neighbours.
 
-    Bad: below the median agreement by more than `tolerance` times the deviation. A new pose is kept where it agrees
-    better. Also returns the agreement.
+    Bad: below the median agreement by more than `tolerance` times the deviation. Runs of bad frames are registered one
+    by one forwards and backwards, each from the frame before; of the three poses the one that agrees best is kept.
+    Also returns the agreement.
     """
-    quality = agreement(contrast, pose)
-    for _ in range(rounds):
-        middle = np.median(quality)
-        deviation = 1.4826 * np.median(np.abs(quality - middle)) + 1e-3
-        bad = quality < middle - tolerance * deviation
-        if not bad.any() or bad.mean() > 0.5:
-            break
-        good = np.flatnonzero(~bad)
-        frames = np.flatnonzero(bad)
-        turn = np.unwrap(pose.angle[good])
-        centre = np.stack([np.interp(frames, good, pose.centre[good, i]) for i in range(2)], -1)
-        start = BodyPose(centre, np.interp(frames, good, turn), pose.reach)
-        new = register(
-            contrast[frames], start, contrast[good], BodyPose(pose.centre[good], pose.angle[good], pose.reach)
-        )
-        both = BodyPose(pose.centre.copy(), pose.angle.copy(), pose.reach)
-        both.centre[frames], both.angle[frames] = new.centre, new.angle
-        again = agreement(contrast, both)
-        better = bad & (again > quality)
-        pose = BodyPose(
-            np.where(better[:, None], both.centre, pose.centre), np.where(better, both.angle, pose.angle), pose.reach
-        )
-        quality = np.where(better, again, quality)
-    return pose, quality
-
-
-def register(
-    contrast: UInt8[np.ndarray, "T S S"],
-    pose: BodyPose,
-    others: UInt8[np.ndarray, "U S S"],
-    others_pose: BodyPose,
-    *,
-    size: int = 48,
-    steps: int = 8,
-    sampled: int = 300,
-) -> BodyPose:
-    """Frames registered with the template of `others`."""
-    some = np.unique(np.linspace(0, len(others) - 1, sampled).astype(int))
-    few = BodyPose(others_pose.centre[some], others_pose.angle[some], pose.reach)
-    grid = body_grid(size)
-    window = torch.exp(-0.5 * (grid[..., 0] / 0.6).square() - 0.5 * (grid[..., 1] / 0.4).square())
-    for blur in (1.5, 0.8):
-        template = template_of(read_body(others[some], few, slice(None), size, blur))
-        for _ in range(steps):
-            pose = one_step(contrast, pose, template, window, size, blur)
-    return pose
+    some = np.unique(np.linspace(0, len(contrast) - 1, sampled).astype(int))
+    few = BodyPose(pose.centre[some], pose.angle[some], pose.reach)
+    template = template_of(read_body(contrast[some], few, slice(None), size, blur))
+    parts = [slice(begin, begin + 256) for begin in range(0, len(contrast), 256)]
+    quality = np.concatenate([agreement(read_body(contrast, pose, p, size, blur), template) for p in parts])
+    middle = np.median(quality)
+    bad = quality < middle - tolerance * (1.4826 * np.median(np.abs(quality - middle)) + 1e-3)
+    best = BodyPose(pose.centre.copy(), pose.angle.copy(), pose.reach)
+    if bad.mean() > 0.5:
+        return best, quality
+    window = body_window(size)
+    for frames, back in ((np.flatnonzero(bad), 1), (np.flatnonzero(bad)[::-1], -1)):
+        walked = BodyPose(pose.centre.copy(), pose.angle.copy(), pose.reach)
+        for t in frames:
+            if not 0 <= t - back < len(contrast):
+                continue
+            one = BodyPose(walked.centre[t - back][None], walked.angle[[t - back]], pose.reach)
+            for _ in range(steps):
+                one = one_step(contrast[t : t + 1], one, template, window, size, blur)
+            walked.centre[t], walked.angle[t] = one.centre[0], one.angle[0]
+            found = agreement(read_body(contrast[t : t + 1], one, slice(None), size, blur), template)[0]
+            if found > quality[t]:
+                quality[t], best.centre[t], best.angle[t] = found, one.centre[0], one.angle[0]
+    return best, quality

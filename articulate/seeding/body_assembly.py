@@ -1,0 +1,166 @@
+"""From the parts that were followed to K keypoints and the limbs between them. Points in pixels of the stored frame."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+from scipy import ndimage
+
+from articulate.seeding.body_config import BodyAxisConfig
+from articulate.seeding.body_frame import BodyPose, body_from_image, image_from_body
+from articulate.seeding.body_limbs import Limbs, find_limbs
+from articulate.seeding.body_moments import BodyMoments
+from articulate.seeding.body_outline import THICK, wide_ends, wide_parts, without_others
+from articulate.seeding.body_pictures import BodyPictures
+from articulate.seeding.body_solid import followed, solid_body
+
+UNSEEN = 0.3  # score of a limb end that was not found in a frame but carried on from its neighbours in time
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Keypoints of the sampled frames, how sure each is, and the limbs between them."""
+
+    points: Float[np.ndarray, "T K 2"]
+    score: Float[np.ndarray, "T K"]
+    edges: Int[np.ndarray, "L 2"]
+    num_limbs: int
+
+
+class Parts:
+    """Named tracks in order of use; each knows what it hangs on."""
+
+    def __init__(self) -> None:
+        self.points: dict[str, np.ndarray] = {}
+        self.score: dict[str, np.ndarray] = {}
+        self.hangs_on: dict[str, list[str]] = {}
+
+    def add(self, name: str, points: np.ndarray, score: np.ndarray, hangs_on: list[str]) -> None:
+        """A track; `hangs_on` lists what it is joined to, the first one that is chosen counts."""
+        self.points[name], self.score[name], self.hangs_on[name] = points, score, hangs_on
+
+    def figure(self, names: list[str], num_limbs: int) -> Figure:
+        """The chosen tracks as a figure."""
+        number = {name: k for k, name in enumerate(names)}
+        edges = []
+        for name in names:
+            upper = next((other for other in self.hangs_on[name] if other in number), None)
+            if upper is not None:
+                edges.append((number[upper], number[name]))
+        return Figure(
+            np.stack([self.points[name] for name in names], 1),
+            np.stack([self.score[name] for name in names], 1),
+            np.array(edges, np.int64).reshape(-1, 2),
+            num_limbs,
+        )
+
+
+def figure_of_axis(
+    pictures: BodyPictures,
+    pose: BodyPose,
+    quality: Float[np.ndarray, " T"],
+    num_keypoints: int,
+    config: BodyAxisConfig,
+    generator: np.random.Generator,
+) -> Figure:
+    """Axis, front corners, limb ends, ends of wide parts, then the limbs' middles and roots, as K allows."""
+    solid = solid_body(pictures.mask, pictures.contrast, pose)
+    body = followed(solid, pictures.contrast, pose)
+    sure = np.clip(quality, 0.0, 1.0)
+    good = quality > np.quantile(quality, 0.2)
+    wide = wide_parts(pictures.mask, THICK * pose.reach)
+    mask = without_others(pictures.mask, wide, pose, good)
+    limbs = find_limbs(
+        mask, pictures.follows, pose, solid.occupied, solid.shape, good, config, generator, max(0, num_keypoints - 5)
+    )
+    body |= wide_ends(wide & (mask >= 128), pose)
+    parts = Parts()
+    parts.add("centre", body["centre"], sure, [])
+    for name in ("front", "rear", "front_left", "front_right", "rear_left", "rear_right"):
+        parts.add(name, body[name], sure, [name.split("_")[0], "centre"] if "_" in name else ["centre"])
+    order = ["front", "rear", "centre", "front_left", "front_right"]
+    number = 0 if limbs is None else limbs.tip.shape[1]
+    if limbs is not None:
+        add_limbs(parts, limbs, pose, body)
+        order += [f"tip_{s}" for s in range(number)]
+    order += ["rear_left", "rear_right"]
+    order += [f"{part}_{s}" for part in ("middle", "root") for s in range(number)]
+    add_between(parts, order, num_keypoints)
+    names = order[:num_keypoints]
+    figure = parts.figure(names, number)
+    return Figure(onto_mask(figure.points, pictures.mask), figure.score, figure.edges, number)
+
+
+def add_limbs(parts: Parts, limbs: Limbs, pose: BodyPose, body: dict[str, np.ndarray]) -> None:
+    """Tip, middle and root of every limb; its root hangs on the nearest of front, centre and rear."""
+    axis = {name: np.median(body_from_image(body[name][:, None], pose)[:, 0], axis=0) for name in
+            ("front", "centre", "rear")}  # fmt: skip
+    tip, middle, root = (image_from_body(p, pose) for p in (limbs.tip, limbs.middle, limbs.root))
+    for s in range(limbs.tip.shape[1]):
+        base = np.median(limbs.root[:, s], axis=0)
+        nearest = min(axis, key=lambda name: float(np.linalg.norm(axis[name] - base)))
+        score = np.where(limbs.seen[:, s], 1.0, UNSEEN)
+        parts.add(f"root_{s}", root[:, s], score, [nearest, "centre"])
+        parts.add(f"middle_{s}", middle[:, s], score, [f"root_{s}", nearest, "centre"])
+        parts.add(f"tip_{s}", tip[:, s], score, [f"middle_{s}", f"root_{s}", nearest, "centre"])
+
+
+def add_between(parts: Parts, order: list[str], num_keypoints: int) -> None:
+    """More points on the axis, when there are fewer parts than keypoints: evenly from rear to front."""
+    missing = num_keypoints - len(order)
+    ends = parts.points["rear"], parts.points["front"]
+    for i in range(missing):
+        share = (i + 1) / (missing + 1)
+        side = "front" if share > 0.5 else "rear"
+        points = (1 - share) * ends[0] + share * ends[1]
+        parts.add(f"axis_{i}", points, parts.score["centre"], [side, "centre"])
+        order.append(f"axis_{i}")
+
+
+def figure_of_blob(
+    pictures: BodyPictures,
+    moments: BodyMoments,
+    num_keypoints: int,
+    config: BodyAxisConfig,
+    generator: np.random.Generator,
+) -> Figure:
+    """Centre and limb ends of any single blob, in an upright frame: extremities within the mask, tracked over time."""
+    y, x = np.nonzero((pictures.mask >= 128).any(0))
+    reach = 0.5 * max(np.ptp(x), np.ptp(y), 2)
+    pose = BodyPose(moments.centre, np.zeros(len(moments.angle)), float(reach))
+    nowhere = np.zeros((8, 8))
+    every_frame = np.ones(len(pictures.rows), bool)
+    limbs = find_limbs(
+        pictures.mask, pictures.follows, pose, nowhere, nowhere > 0, every_frame, config, generator,
+        num_keypoints - 1, False,
+    )  # fmt: skip
+    parts = Parts()
+    centre = moments.centre
+    whole = np.full(len(centre), 0.5)
+    parts.add("centre", centre, whole, [])
+    parts.add("front", centre, whole, ["centre"])
+    parts.add("rear", centre, whole, ["centre"])
+    order = ["centre"]
+    number = 0 if limbs is None else limbs.tip.shape[1]
+    if limbs is not None:
+        add_limbs(parts, limbs, pose, {"front": centre, "centre": centre, "rear": centre})
+        order += [f"{part}_{s}" for part in ("tip", "middle", "root") for s in range(number)]
+    axis = moments.spread[:, :1] * np.stack([np.cos(moments.angle), np.sin(moments.angle)], -1)
+    parts.points["front"], parts.points["rear"] = centre + 2 * axis, centre - 2 * axis
+    add_between(parts, order, num_keypoints)
+    figure = parts.figure(order[:num_keypoints], number)
+    return Figure(onto_mask(figure.points, pictures.mask), figure.score, figure.edges, number)
+
+
+def onto_mask(points: Float[np.ndarray, "T K 2"], mask: UInt8[np.ndarray, "T S S"]) -> Float[np.ndarray, "T K 2"]:
+    """Points at which the mask, read between pixels, is below one half are set on the nearest pixel of the subject."""
+    result = points.copy()
+    for t in range(len(points)):
+        value = ndimage.map_coordinates(mask[t].astype(np.float32), points[t, :, ::-1].T, order=1)
+        off = value < 128
+        if off.any():
+            place = np.clip(np.round(points[t, off]).astype(int), 0, mask.shape[1] - 1)
+            near = ndimage.distance_transform_edt(mask[t] < 128, return_distances=False, return_indices=True)
+            rows, columns = near[:, place[:, 1], place[:, 0]]
+            result[t, off] = np.stack([columns, rows], -1)
+    return result

@@ -1,0 +1,89 @@
+"""Seeds for animals seen from above: keypoints tied to the body's axis, its outline and its limbs, without training.
+
+Every frame is brought into the body's own frame (centre, long axis, head end resolved over the whole store), where a
+landmark is found at much the same place whichever way the animal faces. Only frames and masks are read.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from articulate.data.store import ClipStore
+from articulate.seeding.body_assembly import Figure, figure_of_axis, figure_of_blob
+from articulate.seeding.body_config import BodyAxisConfig
+from articulate.seeding.body_frame import BodyPose, body_pictures
+from articulate.seeding.body_heading import odd_features, oriented, resolve_signs, walks_forward
+from articulate.seeding.body_moments import BodyMoments, body_moments
+from articulate.seeding.body_pictures import BodyPictures, read_pictures
+from articulate.seeding.body_template import congeal, repaired
+from articulate.seeding.seeds import Seeds
+from articulate.seeds import numpy_generator
+
+REACH = 3.4  # half side of the body's frame, in standard deviations of the body along its axis
+
+
+def body_axis_seeds(
+    store: ClipStore, num_keypoints: int, config: BodyAxisConfig, seed: int, say: Callable[[str], None]
+) -> Seeds | None:
+    """`num_keypoints` keypoints of every frame by the body's axis, or by the blob's extremities where there is none.
+
+    Image frame; NaN in frames without a subject or beyond `max_frames`. `confidence` is high for an elongated subject
+    that faces many directions and looks alike in all of them. None, with the reason said, without masks.
+    """
+    pictures = read_pictures(store, config.max_frames)
+    if isinstance(pictures, str):
+        say(f"body axis: none ({pictures})")
+        return None
+    generator = numpy_generator(seed, "seeding", "body_axis")
+    moments = body_moments(pictures.mask, config.opening)
+    elongation = float(np.median(moments.spread[:, 0] / np.maximum(moments.spread[:, 1], 1e-9)))
+    pose, forward = headed_pose(store, pictures, moments, config)
+    coverage = 1 - float(np.abs(np.exp(1j * pose.angle).mean()))
+    if elongation < config.least_elongation or coverage < config.least_coverage:
+        figure = figure_of_blob(pictures, moments, num_keypoints, config, generator)
+        confidence = 0.2 * float(figure.score.mean())
+        reason = f"no body axis (elongation {elongation:.2f}, headings {coverage:.2f}): extremities of the mask"
+    else:
+        pose, quality = repaired(pictures.contrast, congeal(pictures.contrast, pose))
+        figure = figure_of_axis(pictures, pose, quality, num_keypoints, config, generator)
+        alike = float(np.clip(np.median(quality), 0, 1))
+        confidence = alike * min(1.0, (elongation - 1) / 0.8) * min(1.0, coverage / 0.5)
+        reason = (
+            f"elongation {elongation:.2f}, headings {coverage:.2f} of the circle, likeness {alike:.2f}, "
+            f"walks forward {forward:.2f}, {figure.num_limbs} limbs"
+        )
+    say(f"body axis: {reason}; confidence {confidence:.2f}")
+    return seeds_of(store, pictures, figure, confidence, reason)
+
+
+def headed_pose(
+    store: ClipStore, pictures: BodyPictures, moments: BodyMoments, config: BodyAxisConfig
+) -> tuple[BodyPose, float]:
+    """Pose with the head end resolved, and how well the animal walks that way (0 where a crop hides the walk)."""
+    reach = REACH * float(np.median(moments.spread[:, 0]))
+    pose = BodyPose(moments.centre, moments.angle, reach)
+    features = odd_features(body_pictures(pictures.contrast, pose, 64, 128))
+    pose = oriented(pose, resolve_signs(features, pose.angle, pictures.follows, config.stiffness))
+    source = np.concatenate([store.source_from_store(i) for i in range(len(store.clips))])[pictures.rows]
+    walked = walks_forward(moments.centre * source[:, :1] + source[:, 1:], pose.angle, pictures.follows)
+    if walked < 0:
+        pose = pose.turned(np.ones(len(pose.angle)))
+    return pose, abs(walked)
+
+
+def seeds_of(store: ClipStore, pictures: BodyPictures, figure: Figure, confidence: float, reason: str) -> Seeds:
+    """The figure of the sampled frames as seeds of all frames."""
+    shape = (store.num_frames, figure.points.shape[1])
+    xy: Float[np.ndarray, "N K 2"] = np.full((*shape, 2), np.nan, np.float32)
+    score = np.zeros(shape, np.float32)
+    xy[pictures.rows] = (2 * figure.points + 1) / pictures.size - 1
+    score[pictures.rows] = figure.score
+    return Seeds(
+        xy=torch.from_numpy(xy),
+        score=torch.from_numpy(score),
+        edges=torch.from_numpy(figure.edges),
+        confidence=confidence,
+        reason=reason,
+    )
