@@ -1,15 +1,18 @@
 """Stage 2: which keypoints are joined by a limb. Statistics of pairs of keypoints, an exact minimum spanning tree."""
 
+from typing import Literal
+
 import numpy as np
 import torch
 from einops import rearrange
 from jaxtyping import Float
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from articulate.config import StrictModel
 from articulate.records import Clips, Motion, Seeds, Skeleton, Tracks
 from articulate.schedule import Context, Moment, Stage, WholeRun
+from articulate.seeds import torch_generator
 from articulate.skeleton import ConnectivityConfig, discover_skeleton, root_tree, segment_support, spanning_edges
 from articulate.skeleton.spanning import edges_to_mask
 from articulate.state import State
@@ -21,6 +24,14 @@ class ConnectivityStageConfig(StrictModel):
 
     cost: ConnectivityConfig = ConnectivityConfig()
     use_depth: bool = Field(False, description="measure limbs on the lifted joints instead of the 2D keypoints")
+    training_cost: Literal["support", "variance", "learned"] = Field(
+        "support",
+        description="what decides the tree while training: limbs on the body, the variance of their lengths over the "
+        "batch, or a matrix of weights that the sketch teaches",
+    )
+    final: Literal["all_frames", "as_trained"] = Field(
+        "all_frames", description="the tree of a run: from the statistics of all frames, or the training's last one"
+    )
     momentum: float = Field(0.98, ge=0, lt=1, description="of the running cost while a detector trains")
     seed_factor: float = Field(
         0.1, gt=0, le=1, description="on the cost of pairs that the seeds join, where there are seeds"
@@ -44,26 +55,55 @@ class ConnectivityStage(Stage):
         count = int(context.config["stages"]["keypoints"]["num_keypoints"])
         self.register_buffer("running", torch.zeros(count, count, dtype=torch.float64))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
+        if config.training_cost == "learned":
+            # Unequal from the start, so that the first tree is not an accident of the order of keypoints.
+            noise = torch.randn(count, count, generator=torch_generator(context.seed, "connection"))
+            self.weights = nn.Parameter(0.01 * noise)
 
     def forward(self, state: State) -> Skeleton:
         """The tree of the running cost; without one yet, keypoints joined to themselves."""
         count = len(self.running)
+        if self.config.training_cost == "learned":
+            return self.learned()
         if int(self.seen) == 0:
             self.update(state)
         tree = root_tree(spanning_edges(self.running))
         mask = edges_to_mask(tree.edges, count, torch.float32)
         return Skeleton(edges=tree.edges, connection=mask, cost=self.running.to(torch.float32))
 
+    def learned(self) -> Skeleton:
+        """The exact maximum spanning tree of the weights; its gradient passes to them unchanged (straight-through)."""
+        weights = 0.5 * (self.weights + self.weights.T)
+        tree = root_tree(spanning_edges(-weights.detach().double()))
+        mask = edges_to_mask(tree.edges, len(weights), torch.float32)
+        return Skeleton(edges=tree.edges, connection=mask + (weights - weights.detach()), cost=-weights.detach())
+
     @torch.no_grad()
     def update(self, state: State) -> None:
         """Running cost of every pair: what part of the segment lies off the body, and a little for its length."""
         tracks, clips = state[Tracks], state[Clips]
+        if self.config.training_cost == "learned":
+            return
         xy = rearrange(tracks.xy, "b t k d -> (b t) k d")
+        if self.config.training_cost == "variance":
+            # The derivative of the minimum tree's weight is its mask, so the tree itself needs no gradient.
+            points = self.lifted(state) if self.config.use_depth and Motion in state else xy
+            self.blend(torch.cdist(points, points).double().var(0, correction=0))
+            return
         cost = self.config.length_weight * torch.cdist(xy, xy).mean(0).double()
         if clips.mask is not None:
             cost += 1 - segment_support(xy, rearrange(clips.mask, "b t c h w -> (b t) c h w")).double()
         if Seeds in state:
             cost *= self.prior(state[Seeds])
+        self.blend(cost)
+
+    def lifted(self, state: State) -> Float[Tensor, "N K 3"]:
+        """Joints in units of the image, which do not change with the tree."""
+        motion = state[Motion]
+        return rearrange(motion.joints * motion.camera.scale[..., None, None], "b t k d -> (b t) k d")
+
+    def blend(self, cost: Float[Tensor, "K K"]) -> None:
+        """Move the running cost towards that of a batch."""
         share = self.config.momentum if int(self.seen) else 0.0
         self.running.mul_(share).add_(cost, alpha=1 - share)
         self.seen += 1
@@ -75,7 +115,9 @@ class ConnectivityStage(Stage):
         return {"edges_changed": float((after != before).sum() / 2)}
 
     def finish(self, run: WholeRun) -> Skeleton:
-        """The tree of all frames, with the evidence for every edge."""
+        """The tree of all frames, with the evidence for every edge; or the last tree of the training."""
+        if self.config.final == "as_trained" and (self.config.training_cost == "learned" or int(self.seen)):
+            return self(State()).detach().to("cpu")
         tracks = run.records[Tracks]
         points = run.records[Motion].joints[0] if self.config.use_depth else tracks.xy[0]
         covariance = None if self.config.use_depth else tracks.covariance[0]

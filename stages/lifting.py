@@ -27,6 +27,9 @@ class LiftingConfig(StrictModel):
 
     lifter: str = "views"
     settings: dict[str, Any] = {}
+    subject_size: float | None = Field(
+        None, gt=0, description="size by which keypoints are divided, image units; none: measured on the first ones"
+    )
     settle: bool = Field(True, description="bring depths to the bone lengths of their clip, keeping the lifter's signs")
     rigid: bool = Field(True, description="walk the tree with constant bone lengths over the whole run")
 
@@ -62,7 +65,11 @@ class LiftingStage(Stage):
 
     def begin(self, run: WholeRun) -> None:
         """Fix the one size by which all keypoints are divided."""
-        if Tracks in run.records:
+        if self.config.subject_size is not None:
+            # Untrained keypoints lie in one place: their size would magnify all that follows.
+            self.lifter.scale.fill_(self.config.subject_size)
+            self.lifter.calibrated.fill_(True)
+        elif Tracks in run.records:
             tracks = run.records[Tracks]
             self.lifter.calibrate(tracks.xy[0], tracks.score[0])
 

@@ -5,6 +5,7 @@ survive a change of the tree). With lifted joints in the state nearer limbs hide
 """
 
 import math
+from typing import Literal
 
 import numpy as np
 import torch
@@ -33,6 +34,11 @@ class SketchConfig(StrictModel):
     widen_until: float = Field(0.5, ge=0, le=1, description="share of the steps after which the factor is 1")
     levels: int = Field(3, ge=1, le=5, description="levels of the pyramid on which images are compared")
     depth_order: bool = Field(True, description="nearer limbs hide farther ones where joints are lifted")
+    ground: Literal["auto", "black"] = Field(
+        "auto", description="what lies behind the drawing: grey where masks are known and else the median; or black"
+    )
+    colour: float = Field(0.6, ge=0, le=1, description="first grey level of every limb")
+    learn_appearance: bool = Field(True, description="learn widths and colours; false keeps the first ones")
     appearance_rate: float = Field(10.0, gt=0, description="learning rate of widths and colours, as a factor")
 
 
@@ -48,12 +54,13 @@ class SketchStage(Stage):
     def __init__(self, config: SketchConfig, context: Context) -> None:
         super().__init__()
         self.config = config
-        self.masked = context.store.has_masks
+        self.masked = context.store.has_masks and config.ground == "auto"
         size = context.store.image_size
         count = int(context.config["stages"]["keypoints"]["num_keypoints"])
-        self.log_width = nn.Parameter(torch.full((count, count), math.log(config.half_width)))
-        self.colour = nn.Parameter(torch.full((count, count, 3), 0.6))
-        self.register_buffer("background", torch.full((3, size, size), BACKGROUND))
+        learn = config.learn_appearance
+        self.log_width = nn.Parameter(torch.full((count, count), math.log(config.half_width)), requires_grad=learn)
+        self.colour = nn.Parameter(torch.full((count, count, 3), config.colour), requires_grad=learn)
+        self.register_buffer("background", torch.full((3, size, size), BACKGROUND if config.ground == "auto" else 0.0))
         self.loss_names = ("sketch", "silhouette") if self.masked else ("sketch",)
 
     def parameter_groups(self, learning_rate: float) -> list[dict]:
@@ -61,8 +68,8 @@ class SketchStage(Stage):
         return [{"params": list(self.parameters()), "lr": learning_rate * scale, "scale": scale}]
 
     def begin(self, run: WholeRun) -> None:
-        """Without masks the background is the median of frames spread over the clips."""
-        if self.masked:
+        """Without masks the background is the median of frames spread over the clips, unless it is told."""
+        if self.masked or self.config.ground == "black":
             return
         store = run.context.store
         frames = [
@@ -82,7 +89,12 @@ class SketchStage(Stage):
 
     def draw(self, state: State, widen: float) -> tuple[Float[Tensor, "N 3 S S"], Float[Tensor, "N 1 S S"]]:
         """The coloured drawing on the background, and its coverage."""
-        edges = state[Skeleton].edges
+        edges, weight = state[Skeleton].edges, None
+        if state[Skeleton].connection.requires_grad and torch.is_grad_enabled():
+            # A learned matrix also learns from the pairs that it did not choose: all are drawn, most with weight 0.
+            count = len(self.log_width)
+            edges = torch.triu_indices(count, count, offset=1, device=edges.device).T
+            weight = state[Skeleton].connection[edges[:, 0], edges[:, 1]]
         if len(edges) == 0:
             raise ConfigError("sketch: the skeleton has no limbs yet; schedule connectivity before sketch")
         first, second = edges.unbind(1)
@@ -102,6 +114,7 @@ class SketchStage(Stage):
             size=(size, size),
             width=width,
             depth=depth,
+            weight=weight,
             colour=painted,
             profile=self.config.profile,
             composition="over" if depth is not None else "soft_or",
