@@ -7,6 +7,7 @@ per clip, fitted on its first half and scored on its second. Finished cells are 
 """
 
 import argparse
+import hashlib
 import json
 import statistics
 import sys
@@ -15,37 +16,42 @@ from pathlib import Path
 
 import torch
 from lifting_data import View, convention, drawn_elevation, recordings, seen
-from lifting_methods import Result, as_written, floors, view_lifter
+from lifting_methods import Result, as_written, floors, network, seen_as_view
 from scoreboard import RESULTS, Row, publish
 
 from articulate.evaluation.pose3d import pose_scores
 from articulate.lifting.registry import build_lifter
+from articulate.lifting.run import RunConfig
 from articulate.lifting.views import ViewsConfig
 from articulate.seeds import numpy_generator
 
 CELLS = RESULTS / "lifting_cells.json"
 METRICS = {"mpjpe_d": "%d", "n_mpjpe_d": "%d", "pa_mpjpe_d": "%d", "sign_accuracy": "share"}
-CONFIG = ViewsConfig(steps=1200, elevation_starts=(0.1,))
+# Frozen. Chosen on CMU clips, seed 0: numbers of the fit by held-out likelihood, the order of ideas by MPJPE. Rat and
+# mouse were looked at once, after freezing.
+CONFIG = ViewsConfig(steps=300)
+MAIN = "views, learned tree and elevation"
 # name: (what runs, noise in %d, yaw)
 EXPERIMENTS = {
-    "views, learned tree and elevation": ("views", 0.0, "frame"),
+    MAIN: ("views", 0.0, "frame"),
     "floors": ("floors", 0.0, "frame"),
+    "noise 1": ("views", 1.0, "frame"),
+    "held-out clips": ("held_out", 0.0, "frame"),
+    "true tree": ("true_tree", 0.0, "frame"),
+    "true tree and elevation": ("given", 0.0, "frame"),
+    "one yaw per 2 s": ("views", 0.0, "block"),
+    "one yaw per clip": ("views", 0.0, "clip"),
+    "a quarter of the frames": ("quarter", 0.0, "frame"),
+    "a sixteenth of the frames": ("sixteenth", 0.0, "frame"),
+    "wrong tree (3 edges moved)": ("wrong_tree", 0.0, "frame"),
+    "noise 0.5": ("views", 0.5, "frame"),
+    "noise 0.25": ("views", 0.25, "frame"),
     "rigid_bones": ("rigid_bones", 0.0, "frame"),
     "adversarial": ("adversarial", 0.0, "frame"),
     "factorised": ("factorised", 0.0, "frame"),
-    "views, noise 1": ("views", 1.0, "frame"),
-    "views, held-out clips": ("held_out", 0.0, "frame"),
-    "views, true tree": ("true_tree", 0.0, "frame"),
-    "views, one yaw per clip": ("views", 0.0, "clip"),
-    "views, one yaw per 2 s": ("views", 0.0, "block"),
-    "views, noise 0.5": ("views", 0.5, "frame"),
-    "views, noise 0.25": ("views", 0.25, "frame"),
-    "views, true tree and elevation": ("given", 0.0, "frame"),
-    "views, wrong tree (3 edges moved)": ("wrong_tree", 0.0, "frame"),
-    "views, a quarter of the frames": ("quarter", 0.0, "frame"),
-    "views, a sixteenth of the frames": ("sixteenth", 0.0, "frame"),
+    "network": ("network", 0.0, "frame"),
 }
-QUICK = list(EXPERIMENTS)[:4]
+QUICK = [*list(EXPERIMENTS)[:4], "rigid_bones"]
 
 
 def wrong_tree(edges: torch.Tensor, seed: int) -> torch.Tensor:
@@ -65,19 +71,26 @@ def run(kind: str, views: list[View], seed: int, elevation: float) -> tuple[Resu
         return floors(views, seed), views
     if kind in ("rigid_bones", "adversarial", "factorised"):
         return as_written(kind, views, seed, 400), views
+    if kind == "network":
+        return network(views, seed, CONFIG), views
     if kind == "held_out":
-        test = views[::3] if len(views) > 2 else []
-        train = [v for i, v in enumerate(views) if i % 3] if test else views
-        return (view_lifter(train, seed, CONFIG, None, test), test) if test else (Result({}), [])
+        test = views[1::2]
+        return (seen_as_view(views[::2], seed, CONFIG, None, test), test) if test else (Result({}), [])
     if kind in ("quarter", "sixteenth"):
         step = {"quarter": 4, "sixteenth": 16}[kind]
         views = [View(v.name, v.joints[::step], v.xy[::step], v.edges) for v in views]
-        return view_lifter(views, seed, CONFIG, None), views
+        return seen_as_view(views, seed, CONFIG, None), views
     if kind == "given":
-        fixed = CONFIG.model_copy(update={"elevation_starts": (elevation, -elevation), "elevation_rate": 1e-9})
-        return view_lifter(views, seed, fixed, edges), views
+        # The same pictures come from the reflected poses at the opposite elevation, so its sign is no help.
+        fit = CONFIG.heading.model_copy(update={"elevation_starts": (abs(elevation),), "learn_elevation": False})
+        return seen_as_view(views, seed, CONFIG.model_copy(update={"heading": fit}), edges), views
     tree = {"views": None, "true_tree": edges, "wrong_tree": wrong_tree(edges, seed)}[kind]
-    return view_lifter(views, seed, CONFIG, tree), views
+    return seen_as_view(views, seed, CONFIG, tree), views
+
+
+def fingerprint() -> str:
+    """Changes with any number of the configuration, so that cells of another one are not taken for this one's."""
+    return hashlib.sha256((CONFIG.model_dump_json() + RunConfig().model_dump_json()).encode()).hexdigest()[:8]
 
 
 def cell(data: str, name: str, seed: int) -> dict:
@@ -113,17 +126,33 @@ def rows_of(data: str, name: str, cells: list[dict]) -> list[Row]:
     rows = []
     for method in cells[0]["methods"]:
         clips = [list(c["methods"][method].values()) for c in cells]
-        label = method if name in ("floors", method) or "as written" in method else f"{name}: {method}"
-        trained = "held-out clips" if "held-out" in name else "transductive"
+        plain = name in ("floors", "network") or "as written" in method
+        label = method if plain else f"{name}: {method}"
+        trained = "trained on the other half of the clips" if "held-out" in name else "transductive"
         note = f"{trained}, {EXPERIMENTS[name][2]} yaw"
         for metric, unit in METRICS.items():
             values = [statistics.fmean(c[metric] for c in one) for one in clips]
             seconds = statistics.fmean(c["seconds"] for c in cells)
             rows.append(Row("T4", data, label, metric.removesuffix("_d"), unit, values, seconds=seconds, note=note))
-        if name == "views, learned tree and elevation" and method.startswith("settled noise 0") and "0.5" not in method:
+        if name == MAIN and method == "settled":
             for clip in cells[0]["methods"][method]:
                 values = [c["methods"][method][clip]["mpjpe_d"] for c in cells]
                 rows.append(Row("T4", f"{data} {clip}", label, "mpjpe", "%d", values, note=note))
+    return rows + fact_rows(data, name, cells)
+
+
+def fact_rows(data: str, name: str, cells: list[dict]) -> list[Row]:
+    """Rows of what the fit found of itself, per skeleton the mean over seeds; the reliability of its confidence."""
+    rows = []
+    for number, facts in enumerate(cells[0]["facts"]):
+        label = f"{data}, skeleton {number + 1} ({facts['frames']} frames)"
+        for fact, unit in (("elevation", "degrees"), ("track noise", "%d"), ("edge recall", "share"), ("coverage", "")):
+            if fact in facts:
+                values = [c["facts"][number][fact] for c in cells]
+                rows.append(Row("T4", label, name, fact, unit, values))
+        for sure, right, share in facts.get("sign accuracy by confidence", []) if name == MAIN else []:
+            note = f"stated confidence {sure:.2f}, {100 * share:.0f} % of the bones"
+            rows.append(Row("T4", label, name, "sign right", "share", [right], note=note))
     return rows
 
 
@@ -161,7 +190,7 @@ def main() -> None:
     for name in names:
         for data in options.data:
             for seed in range(options.seeds):
-                key = f"{data} | {name} | {seed}"
+                key = f"{data} | {name} | {seed} | {fingerprint()}"
                 if key not in cells and time.monotonic() - began < options.budget:
                     cells[key] = cell(data, name, seed)
                     save(CELLS, cells)
@@ -169,7 +198,7 @@ def main() -> None:
     rows = [speed_row()]
     for data in sorted({k.split(" | ")[0] for k in cells}):
         for name in EXPERIMENTS:
-            known = [v for k, v in cells.items() if k.split(" | ")[:2] == [data, name]]
+            known = [v for k, v in cells.items() if k.split(" | ")[:2] == [data, name] and k.endswith(fingerprint())]
             rows += rows_of(data, name, known) if known else []
     publish(rows, "lifting")
 

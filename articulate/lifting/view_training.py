@@ -1,5 +1,6 @@
-"""Training of the view lifter alone: several starts of elevation and distance, the best goes on to the end."""
+"""Training of the view lifter alone: a heading model sets elevation and signs, then the network learns."""
 
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from articulate.errors import DataError, TrainingError
+from articulate.lifting.heading_fit import fit_heading_model
+from articulate.lifting.heading_model import filled_points
 from articulate.lifting.inputs import clip_scales, prepare, seen_points, subject_scale
 from articulate.lifting.view_tree import tree_from_views
 from articulate.lifting.views import ViewLifter, ViewsConfig
@@ -55,9 +58,8 @@ def train_view_lifter(
     if int(usable.sum()) < 16:
         raise DataError(f"{int(usable.sum())} frames show two keypoints or more; the view lifter needs at least 16")
     tree = edges if edges is not None else tree_from_views(xy[usable], None if score is None else score[usable])
-    scales = subject_scale(xy, score).expand(len(xy)) if clip is None else clip_scales(xy, score, clip, tree)
-    data = _Data(xy[usable], None if score is None else score[usable], scales[usable])
-    best, distances = _best_start(data, tree, config, generator)
+    data = view_data(xy, score, clip, tree)
+    best, distances = _best_distance(data, tree, config, generator)
     history: list[dict[str, float]] = []
     _train(best, data, tree, config.steps, generator, history, progress)
     best.eval()
@@ -66,7 +68,9 @@ def train_view_lifter(
 
 
 @dataclass
-class _Data:
+class ViewData:
+    """Frames to learn from, with the size of the subject in each."""
+
     xy: Float[Tensor, "N K 2"]
     score: Float[Tensor, "N K"] | None
     scale: Float[Tensor, " N"]
@@ -76,34 +80,65 @@ class _Data:
         return self.xy[index], None if self.score is None else self.score[index], self.scale[index]
 
 
-def _best_start(
-    data: _Data, tree: Int[Tensor, "L 2"], config: ViewsConfig, generator: torch.Generator
+def view_data(
+    xy: Float[Tensor, "N K 2"],
+    score: Float[Tensor, "N K"] | None,
+    clip: Int[Tensor, " N"] | None,
+    tree: Int[Tensor, "L 2"],
+) -> ViewData:
+    """The frames that show two points or more; with `clip`, every clip at its own scale, from its limbs."""
+    usable = seen_points(xy, score).sum(1) >= 2
+    scales = subject_scale(xy, score).expand(len(xy)) if clip is None else clip_scales(xy, score, clip, tree)
+    return ViewData(xy[usable], None if score is None else score[usable], scales[usable])
+
+
+def choose_start(
+    config: ViewsConfig, data: ViewData, tree: Int[Tensor, "L 2"], generator: torch.Generator
+) -> ViewLifter:
+    """An untrained network whose scale, elevation and teacher are set: a heading model fitted to all frames.
+
+    Seconds for some thousand frames. The tree is not needed by the fit; it names the bones that start with the lengths
+    of the model's poses. Raises DataError with fewer than 16 frames.
+    """
+    if len(data.xy) < 16:
+        raise DataError(f"{len(data.xy)} frames show two keypoints or more; the view lifter needs at least 16")
+    lifter = ViewLifter(data.xy.shape[1], config, generator).to(data.xy.device)
+    lifter.calibrate(data.xy, data.score)
+    if config.teach_weight > 0:
+        prepared = prepare(data.xy, data.score, data.scale)
+        points, weight = prepared.points.cpu(), prepared.weight.cpu()
+        fit = fit_heading_model(points, weight, config.heading, generator)
+        lifter.learn_from(fit)
+        joints = fit.model.posterior(filled_points(fit.model, points, weight), least=0.02)[0].to(data.xy)
+        first, second = tree.min(1).values, tree.max(1).values
+        lifter.know_lengths(first, second, (joints[:, second] - joints[:, first]).norm(dim=-1).clamp_min(1e-4))
+    return lifter.train()
+
+
+def _best_distance(
+    data: ViewData, tree: Int[Tensor, "L 2"], config: ViewsConfig, generator: torch.Generator
 ) -> tuple[ViewLifter, dict[str, float]]:
-    """A lifter per start of elevation (and distance), each trained a little; the one whose views look most real."""
-    far = config.distances if config.camera == "perspective" else (math.inf,)
-    starts = [(e, d) for e in config.elevation_starts for d in far]
-    best, lowest, distances = None, math.inf, {}
-    for elevation, distance in starts:
-        lifter = ViewLifter(data.xy.shape[1], config, generator).to(data.xy.device).train()
-        lifter.calibrate(data.xy, data.score)
-        with torch.no_grad():
-            lifter.elevation.fill_(elevation)
-            lifter.distance.fill_(distance)
-        if len(starts) > 1:
+    """The start; for perspective a copy per distance, trained a little: the one whose views look most real."""
+    start = choose_start(config, data, tree, generator)
+    if config.camera == "parallel":
+        return start, {}
+    best, lowest, distances = start, math.inf, {}
+    for distance in config.distances:
+        lifter = copy.deepcopy(start)
+        lifter.distance.fill_(distance)
+        if len(config.distances) > 1:
             _train(lifter, data, tree, round(config.start_share * config.steps), generator, [], None)
         # The same directions and angles for every start: only differences between starts matter.
-        judge = torch.Generator().manual_seed(0)
-        found = view_distance(lifter, data.xy, data.score, data.scale, judge)
-        distances[f"elevation {elevation:g}, distance {distance:g}"] = found
-        if found < lowest or best is None:
+        found = view_distance(lifter, data.xy, data.score, data.scale, torch.Generator().manual_seed(0))
+        distances[f"distance {distance:g}"] = found
+        if found < lowest:
             best, lowest = lifter, found
-    assert best is not None
     return best, distances
 
 
 def _train(
     lifter: ViewLifter,
-    data: _Data,
+    data: ViewData,
     tree: Int[Tensor, "L 2"],
     until: int,
     generator: torch.Generator,

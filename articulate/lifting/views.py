@@ -4,6 +4,9 @@ Lift, turn about the vertical by a random angle, project, lift again, turn back:
 and the set of turned poses must look like the set of observed ones, by a sliced Wasserstein distance instead of a
 discriminator. Both hold for the true poses and their global depth reflection. Bones of learned log-lengths join in a
 second phase: from the start they lock wrong signs in.
+
+Both find their signs slowly and settle in local optima. So a heading model (`heading_model.py`) is fitted first, in
+seconds, and teaches: the network learns its depths, also of its poses turned at random, which no clip has shown.
 """
 
 import math
@@ -14,6 +17,8 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 
+from articulate.lifting.heading_fit import HeadingFit, HeadingFitConfig
+from articulate.lifting.heading_teacher import HeadingTeacher
 from articulate.lifting.inputs import Prepared
 from articulate.lifting.lifter import Lifter, LifterConfig
 from articulate.lifting.networks import ResidualDense
@@ -37,9 +42,10 @@ class ViewsConfig(LifterConfig):
     bone_phase: float = Field(0.75, ge=0, le=1, description="share of the steps, at the end, in which bones are rigid")
     directions: int = Field(64, gt=0)
     learning_rate: float = Field(2e-3, gt=0)
-    elevation_rate: float = Field(5e-3, ge=0, description="learning rate of elevation and lengths; 0 keeps the start")
-    elevation_starts: tuple[float, ...] = Field((-0.2, 0.0, 0.2), min_length=1)
-    start_share: float = Field(0.15, ge=0, lt=1, description="share of the steps each start trains before the choice")
+    elevation_rate: float = Field(1e-3, ge=0, description="learning rate of elevation and lengths; 0 keeps the start")
+    heading: HeadingFitConfig = HeadingFitConfig.model_validate({})
+    teach_weight: float = Field(3.0, ge=0, description="of the heading model's depths, within the completion term")
+    start_share: float = Field(0.15, ge=0, lt=1, description="share of the steps each distance is tried")
     cycle_weight: float = Field(1.0, ge=0)
     match_weight: float = Field(1.0, ge=0)
     bone_weight: float = Field(10.0, ge=0)
@@ -67,13 +73,20 @@ class ViewLifter(Lifter):
         super().__init__(num_keypoints, config, generator)
         self.config = config
         self.network = ResidualDense(3 * num_keypoints, config.width, config.blocks, 3 * num_keypoints, generator)
-        self.elevation = nn.Parameter(torch.tensor(float(config.elevation_starts[0])))
+        self.elevation = nn.Parameter(torch.tensor(float(config.heading.elevation_starts[0])))
         self.log_lengths = nn.Parameter(torch.zeros(num_keypoints, num_keypoints))
         self.register_buffer("length_known", torch.zeros(num_keypoints, num_keypoints, dtype=torch.bool))
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
         # Infinite distance is the parallel camera: orthographic, or weak perspective when clips have their own scale.
         far = config.distances[0] if config.camera == "perspective" else math.inf
         self.register_buffer("distance", torch.tensor(far))
+        self.teacher = HeadingTeacher(num_keypoints)
+
+    def learn_from(self, fit: HeadingFit) -> None:
+        """Take the heading model as teacher, and its elevation as one's own."""
+        self.teacher.take(fit)
+        with torch.no_grad():
+            self.elevation.fill_(fit.model.elevation)
 
     @property
     def rays(self) -> float | None:
@@ -100,15 +113,27 @@ class ViewLifter(Lifter):
         joints = lift_with_camera(filled, z, self.rays)
         cycle, match = self.view_terms(joints, points, weight)
         missed = (hidden * (guess - prepared.points).square().sum(-1)).sum() / hidden.sum().clamp_min(1.0)
+        missed = self.config.completion_weight * missed + self.config.teach_weight * self.taught(prepared, z)
         terms = {
             "cycle": self.config.cycle_weight * cycle,
             "match": self.config.match_weight * match,
-            "completion": self.config.completion_weight * missed,
+            "completion": missed,
             "bones": self.bone_ramp() * self.bone_term(joints, weight, edges),
         }
         if self.training:
             self.step += 1
         return terms
+
+    def taught(self, prepared: Prepared, z: Float[Tensor, "N K"]) -> Float[Tensor, ""]:
+        """Mean squared distance to the heading model's depths, of the frames and of its poses turned at random."""
+        weight = prepared.weight
+        lesson = self.teacher.lesson(prepared.points, weight, self.noise)
+        if lesson is None:
+            return z.sum() * 0
+        depth, turned = lesson
+        _, again, _ = self.complete(turned[..., :2], torch.ones_like(weight))
+        ours = (weight * (z - depth).square()).sum() / weight.sum().clamp_min(1e-6)
+        return ours + (again - turned[..., 2]).square().mean()
 
     def hide(self, weight: Float[Tensor, "N K"]) -> tuple[Float[Tensor, "N K"], Float[Tensor, "N K"]]:
         """Weights with some seen points hidden at random, and those points' weights: what completion is trained on."""

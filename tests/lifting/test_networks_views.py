@@ -9,6 +9,7 @@ from articulate.errors import DataError
 from articulate.geometry.cameras import perspective, transform
 from articulate.geometry.rotations import rotation_about, rotation_from_axis_angle
 from articulate.lifting.coverage import CoverageConfig, blended, decided, heading_coverage, width_coverage
+from articulate.lifting.heading_fit import HeadingFitConfig
 from articulate.lifting.multiview import (
     ConsistentConfig,
     ConsistentFactorisation,
@@ -21,6 +22,7 @@ from articulate.lifting.view_tree import length_moments, tree_from_views
 from articulate.lifting.views import ViewLifter, ViewsConfig
 from articulate.lifting.views_losses import sliced_wasserstein, turn_about_vertical
 
+QUICK = HeadingFitConfig(elevation_starts=(0.0, 0.15), start_frames=400, start_rounds=10, rounds=4)
 EDGES = torch.tensor([[0, 1], [1, 2], [1, 3], [3, 4], [0, 5], [5, 6]])
 REST = torch.tensor(
     [[0, 0.5, 0], [0, -0.5, 0], [0, -0.9, 0.2], [0.4, -0.5, 0], [0.7, -0.1, 0], [0.2, 0.5, 0], [0.3, 1.3, 0]]
@@ -47,9 +49,7 @@ def error(found: torch.Tensor, true: torch.Tensor) -> float:
 
 def test_training_finds_depth_and_fills_gaps():
     true = body(600)
-    config = ViewsConfig(
-        steps=350, bone_phase=0.4, width=64, elevation_starts=(0.0,), batch_size=128, learning_rate=3e-3
-    )
+    config = ViewsConfig(steps=150, bone_phase=0.4, width=64, batch_size=128, learning_rate=3e-3, heading=QUICK)
     score = torch.ones(600, 7)
     score[:50, 4] = 0
     xy = true[..., :2].clone()
@@ -84,7 +84,7 @@ def test_too_few_frames_are_named():
 
 
 def test_perspective_search_runs_and_keeps_a_distance():
-    config = ViewsConfig(steps=8, width=16, camera="perspective", distances=(5.0, 20.0), elevation_starts=(0.0,))
+    config = ViewsConfig(steps=8, width=16, camera="perspective", distances=(5.0, 20.0), heading=QUICK)
     lifter, found = train_view_lifter(body(64)[..., :2], None, EDGES, config, torch.Generator().manual_seed(0))
     assert len(found.start_distances) == 2 and lifter.rays in (5.0, 20.0)
 
