@@ -126,8 +126,8 @@ def figure_of_blob(
 ) -> Figure:
     """Centre and limb ends of any single blob, in an upright frame: extremities within the mask, tracked over time."""
     y, x = np.nonzero((pictures.mask >= 128).any(0))
-    reach = 0.5 * max(np.ptp(x), np.ptp(y), 2)
-    pose = BodyPose(moments.centre, np.zeros(len(moments.angle)), float(reach))
+    reach = 0.5 * max(float(np.ptp(x)), float(np.ptp(y)), 2.0)
+    pose = BodyPose(moments.centre, np.zeros(len(moments.angle)), reach)
     nowhere = np.zeros((8, 8))
     every_frame = np.ones(len(pictures.rows), bool)
     limbs = find_limbs(

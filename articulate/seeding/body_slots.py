@@ -48,7 +48,7 @@ def initial_slots(
         for _ in range(4):
             centres, _ = kmeans2(folded, count, minit="++", seed=generator)
             slots = unfolded(centres) if mirrored else centres
-            cost = np.mean([frame_cost(frame, slots) for frame in some])
+            cost = float(np.mean([frame_cost(frame, slots) for frame in some]))
             if cost < best_cost:
                 best, best_cost = slots, cost
     return Slots(best, np.full(len(best), 0.02), np.full(len(best), 0.5))
