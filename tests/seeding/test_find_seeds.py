@@ -13,6 +13,8 @@ from articulate.evaluation.truth import load_truth
 from articulate.seeding import SeedConfig, find_seeds
 from articulate.seeding.part_tree import Connection, keypoints_of_ends
 
+QUICK = SeedConfig(decide_steps=40, steps=40)
+
 
 @pytest.fixture(scope="module")
 def arm(tmp_path_factory):
@@ -21,7 +23,7 @@ def arm(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def found(arm):
-    return find_seeds(arm, 7, SeedConfig(), 0, lambda text: None)
+    return find_seeds(arm, 7, QUICK, 0, lambda text: None)
 
 
 def test_joints_and_tree_of_an_arm(arm, found):
@@ -37,16 +39,16 @@ def test_records_are_whole_and_repeat(arm, found):
     assert found.xy.shape == (arm.num_frames, 7, 2) and found.xy.isfinite().all()
     assert found.score.shape == (arm.num_frames, 7) and found.score.min() >= 0 and found.score.max() <= 1
     assert 0 < found.confidence <= 1 and "6 parts by colour" in found.reason
-    again = find_seeds(arm, 7, SeedConfig(), 0, lambda text: None)
+    again = find_seeds(arm, 7, QUICK, 0, lambda text: None)
     assert torch.equal(again.xy, found.xy) and torch.equal(again.edges, found.edges)
 
 
 def test_an_upper_bound_is_kept_and_room_is_filled_on_request(arm, found):
-    few = find_seeds(arm, 5, SeedConfig(steps=5), 0, lambda text: None)
+    few = find_seeds(arm, 5, SeedConfig(decide_steps=30, steps=5), 0, lambda text: None)
     assert few.xy.shape[1] == 5 and len(few.edges) == 4
-    kept = find_seeds(arm, 9, SeedConfig(steps=5, hidden_limb=1e6), 0, lambda text: None)
+    kept = find_seeds(arm, 9, SeedConfig(decide_steps=30, steps=5, hidden_limb=1e6), 0, lambda text: None)
     assert kept.xy.shape[1] == 7
-    split = SeedConfig(steps=5, hidden_limb=1e6, when_fewer="split")
+    split = SeedConfig(decide_steps=30, steps=5, hidden_limb=1e6, when_fewer="split")
     assert find_seeds(arm, 9, split, 0, lambda text: None).xy.shape[1] == 9
 
 
