@@ -8,6 +8,8 @@ from jaxtyping import Float, Int, UInt8
 from PIL import Image
 from scipy.ndimage import gaussian_filter1d
 
+from articulate.data.foreground.resampling import crop
+
 
 @dataclass(frozen=True)
 class SquareBox:
@@ -73,6 +75,8 @@ def take(
     image: UInt8[np.ndarray, "H W C"], box: SquareBox, size: int, fill: tuple[int, ...] = (0, 0, 0)
 ) -> UInt8[np.ndarray, "S S C"]:
     """The box resampled to `size` x `size` (area-averaging triangle filter); `fill` where it reaches over the edge."""
+    if image.shape[2] == 3 and box.side != size:
+        return crop(image, (box.x0, box.y0), box.side, size, (fill[0], fill[1], fill[2]))
     height, width = image.shape[:2]
     left, top = max(box.x0, 0), max(box.y0, 0)
     right, bottom = min(box.x0 + box.side, width), min(box.y0 + box.side, height)
@@ -83,6 +87,4 @@ def take(
         square[top - box.y0 : bottom - box.y0, left - box.x0 : right - box.x0] = image[top:bottom, left:right]
     if box.side == size:
         return square
-    if image.shape[2] == 1:
-        return np.asarray(Image.fromarray(square[..., 0]).resize((size, size), Image.Resampling.BILINEAR))[..., None]
-    return np.asarray(Image.fromarray(square).resize((size, size), Image.Resampling.BILINEAR))
+    return np.asarray(Image.fromarray(square[..., 0]).resize((size, size), Image.Resampling.BILINEAR))[..., None]
