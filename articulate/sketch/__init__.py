@@ -3,6 +3,7 @@
 from articulate.sketch.allocation import farthest_unexplained, plan_reseeding, removal_harm, reseeding_error
 from articulate.sketch.draw import draw_limbs, draw_matrix, draw_tree
 from articulate.sketch.losses import blurred_error, gaussian_blur, pyramid_error, stroke_cross_entropy
+from articulate.sketch.refine import refine_points
 from articulate.sketch.schedule import WidthSchedule
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "gaussian_blur",
     "plan_reseeding",
     "pyramid_error",
+    "refine_points",
     "removal_harm",
     "reseeding_error",
     "stroke_cross_entropy",

@@ -1,4 +1,4 @@
-"""Compiled mean colours of a row, weighted by shares that may depend on depth, and their derivatives."""
+"""Compiled mean colours of a band, weighted by shares that may depend on depth, and their derivatives."""
 
 from typing import no_type_check
 
@@ -23,7 +23,7 @@ def in_front(z, w, n, k, lo, hi, t, inverse_temperature, sigma):
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 @no_type_check
-def row_visibility(depth, count, active, begin, end, alpha, t, inverse_temperature, sigma, visible):
+def band_visibility(depth, count, active, begin, end, alpha, t, inverse_temperature, sigma, visible):
     """Share of each limb that nearer limbs leave visible."""
     one, ceiling = type_like(sigma[0], 1.0), type_like(sigma[0], OCCLUSION_CEILING)
     for n in range(count):
@@ -41,8 +41,8 @@ def row_visibility(depth, count, active, begin, end, alpha, t, inverse_temperatu
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 @no_type_check
-def row_colour(composition, colour, count, active, begin, end, alpha, t, best, share, total, mean):
-    """Shares of the limbs and the mean colour [C, W] of the row; `share` arrives as visibilities for `over`."""
+def band_colour(composition, colour, count, active, begin, end, alpha, t, best, share, total, mean):
+    """Shares of the limbs and the mean colour [C, W] of the band; `share` arrives as visibilities for `over`."""
     zero, one = type_like(total[0], 0.0), type_like(total[0], 1.0)
     for i in range(total.size):
         total[i] = type_like(total[0], COVERAGE_FLOOR)
@@ -68,8 +68,8 @@ def row_colour(composition, colour, count, active, begin, end, alpha, t, best, s
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 @no_type_check
-def row_colour_gradient(
-    colour, count, active, begin, end, share, t, coverage, total, mean, g_row, g_alpha, g_share, g_t, g_colour
+def band_colour_gradient(
+    colour, count, active, begin, end, share, t, coverage, total, mean, g_band, g_alpha, g_share, g_t, g_colour
 ):
     """Gradient through the mean colours by shares, colours and t; `g_alpha` arrives as d coverage / d alpha."""
     zero = type_like(total[0], 0.0)
@@ -78,15 +78,15 @@ def row_colour_gradient(
         for i in range(begin[n], end[n]):
             g_share[n, i] = zero
             g_t[n, i] = zero
-            seen = g_row[0, i]
+            seen = g_band[0, i]
             for c in range(mean.shape[0]):
-                seen += g_row[1 + c, i] * mean[c, i]
+                seen += g_band[1 + c, i] * mean[c, i]
             g_alpha[n, i] *= seen
         for c in range(mean.shape[0]):
             low, rise = colour[limb, 0, c], colour[limb, 1, c] - colour[limb, 0, c]
             at_start, at_end = zero, zero
             for i in range(begin[n], end[n]):
-                g = g_row[1 + c, i] * coverage[i] / total[i]
+                g = g_band[1 + c, i] * coverage[i] / total[i]
                 g_share[n, i] += g * (low + rise * t[n, i] - mean[c, i])
                 own = g * share[n, i]
                 at_start += own
@@ -123,7 +123,7 @@ def pair_gradient(z, w, n, k, lo, hi, alpha, t, inverse_temperature, sigma, shar
 def occlusion_gradient(
     depth, count, active, begin, end, alpha, t, inverse_temperature, sigma, share, g_share, g_alpha, g_t, g_depth
 ):
-    """Gradient through the visibility of `over`, for every pair of limbs that share pixels of the row."""
+    """Gradient through the visibility of `over`, for every pair of limbs that share pixels of the band."""
     for n in range(count):
         for k in range(n):
             lo, hi = max(begin[n], begin[k]), min(end[n], end[k])
