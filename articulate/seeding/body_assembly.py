@@ -71,7 +71,16 @@ def figure_of_axis(
     wide = wide_parts(pictures.mask, THICK * pose.reach)
     mask = without_others(pictures.mask, wide, pose, good)
     limbs = find_limbs(
-        mask, pictures.follows, pose, solid.occupied, solid.shape, good, config, generator, max(0, num_keypoints - 5)
+        mask,
+        pictures.follows,
+        pose,
+        solid.occupied,
+        solid.shape,
+        wide,
+        good,
+        config,
+        generator,
+        max(0, num_keypoints - 5),
     )
     body |= wide_ends(wide & (mask >= 128), pose)
     parts = Parts()
@@ -131,7 +140,7 @@ def figure_of_blob(
     nowhere = np.zeros((8, 8))
     every_frame = np.ones(len(pictures.rows), bool)
     limbs = find_limbs(
-        pictures.mask, pictures.follows, pose, nowhere, nowhere > 0, every_frame, config, generator,
+        pictures.mask, pictures.follows, pose, nowhere, nowhere > 0, None, every_frame, config, generator,
         num_keypoints - 1, False,
     )  # fmt: skip
     parts = Parts()

@@ -29,6 +29,7 @@ def find_limbs(
     pose: BodyPose,
     occupied: Float[np.ndarray, "H W"],
     solid: Bool[np.ndarray, "H W"],
+    wide: Bool[np.ndarray, "T S S"] | None,
     good: Bool[np.ndarray, " T"],
     config: BodyAxisConfig,
     generator: np.random.Generator,
@@ -44,6 +45,8 @@ def find_limbs(
     limb = np.isfinite(tips).all(-1) & (np.abs(np.nan_to_num(tips)).max(-1) < 1.25)
     limb &= np.nan_to_num(prominence) > config.least_prominence
     limb &= values_at(occupied, tips) < config.most_occupied
+    if wide is not None:  # the end of a wing or of the body is no limb's
+        limb &= ~on_wide(wide, found[..., :2])
     candidates = np.where(limb[..., None], tips, np.nan)
     if most_limbs < 1 or limb[good].any(1).mean() < 0.3:
         return None
@@ -61,6 +64,20 @@ def find_limbs(
     if solid.any():  # a limb grows out of one place of the body
         root = np.broadcast_to(np.median(root, axis=0), root.shape)
     return Limbs(tracks.place, middle, root, tracks.taken >= 0)
+
+
+def on_wide(
+    wide: Bool[np.ndarray, "T S S"], points: Float[np.ndarray, "T C 2"], margin: int = 2
+) -> Bool[np.ndarray, "T C"]:
+    """Which points (pixels) lie on a wide part or within `margin` pixels of it."""
+    place = np.clip(np.nan_to_num(points), 0, wide.shape[1] - 1).round().astype(int)
+    near = np.zeros(points.shape[:2], bool)
+    frames = np.arange(len(points))[:, None]
+    last = wide.shape[1] - 1
+    for dy in range(-margin, margin + 1):
+        for dx in range(-margin, margin + 1):
+            near |= wide[frames, np.clip(place[..., 1] + dy, 0, last), np.clip(place[..., 0] + dx, 0, last)]
+    return near
 
 
 def values_at(picture: Float[np.ndarray, "H W"], points: Float[np.ndarray, "*n 2"]) -> Float[np.ndarray, "*n"]:
