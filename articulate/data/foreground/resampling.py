@@ -33,9 +33,19 @@ def filter_of(side: int, size: int) -> tuple[Int[np.ndarray, " S"], Int[np.ndarr
 
 @no_type_check
 @njit(cache=True, nogil=True)
+def cut_line(row, x0, side, fill, line):
+    """Copy `side` pixels of a row from column `x0` on; `fill` beyond its ends."""
+    for x in range(side):
+        u = x + x0
+        for c in range(3):
+            line[x, c] = row[u, c] if 0 <= u < row.shape[0] else fill[c]
+
+
+@no_type_check
+@njit(cache=True, nogil=True)
 def resample(image, x0, y0, side, fill, firsts, weights):
     """The square at (x0, y0) of a picture at the size of the filter; `fill` lies beyond its edges."""
-    height, width = image.shape[:2]
+    height = image.shape[0]
     size, taps = weights.shape
     half = np.int32(1 << (BITS - 1))
     rows = np.empty((side, size, 3), np.uint8)
@@ -47,10 +57,7 @@ def resample(image, x0, y0, side, fill, firsts, weights):
             for c in range(3):
                 rows[y, :, c] = fill[c]
             continue
-        for x in range(side):
-            u = x + x0
-            for c in range(3):
-                line[x, c] = image[v, u, c] if 0 <= u < width else fill[c]
+        cut_line(image[v], x0, side, fill, line)
         for x in range(size):
             red, green, blue = half, half, half
             for tap in range(taps):
