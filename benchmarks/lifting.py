@@ -2,8 +2,9 @@
 
 python benchmarks/lifting.py [--quick] [--only ROW ...] [--seeds N] [--budget SECONDS] [--data cmu rat mouse34]
 
-Unit %d: one per cent of the median diagonal of the true boxes. MPJPE after centring, with at most one depth reflection
-per clip, fitted on its first half and scored on its second. Finished cells are kept in results/lifting_cells.json.
+Frames are a set: no method of this table uses their order in time. Unit %d: one per cent of the median diagonal of the
+true boxes. MPJPE after centring, with at most one depth reflection per clip, fitted on its first half and scored on its
+second. Finished cells are kept in results/lifting_cells.json, by configuration.
 """
 
 import argparse

@@ -1,5 +1,6 @@
 """Heading model: against brute force over headings, depth of a small body, gaps, noise, rigid poses, whole runs."""
 
+import copy
 import math
 from dataclasses import replace
 
@@ -8,9 +9,10 @@ import torch
 
 from articulate.errors import DataError
 from articulate.geometry.rotations import rotation_about
-from articulate.lifting.heading_fit import HeadingFitConfig, fit_heading_model, track_noise
+from articulate.lifting.heading_fit import HeadingFitConfig, track_noise
 from articulate.lifting.heading_model import HeadingModel, filled_points
 from articulate.lifting.heading_settle import likely_poses, rigid_poses
+from articulate.lifting.one_clip.config import OneClipConfig
 from articulate.lifting.run import RunConfig, lift_run
 from articulate.lifting.view_training import choose_start, view_data
 from articulate.lifting.views import ViewLifter, ViewsConfig
@@ -19,7 +21,7 @@ EDGES = torch.tensor([[0, 1], [1, 2], [1, 3], [3, 4], [0, 5], [5, 6]])
 REST = torch.tensor(
     [[0, 0.5, 0], [0, -0.5, 0], [0, -0.9, 0.2], [0.4, -0.5, 0], [0.7, -0.1, 0], [0.2, 0.5, 0], [0.3, 1.3, 0]]
 )
-QUICK = HeadingFitConfig(elevation_starts=(0.0, 0.15), start_frames=300, frames=600, start_rounds=10, rounds=4)
+QUICK = HeadingFitConfig(elevation_starts=(0.1,), start_frames=300, frames=600, start_rounds=10, rounds=4)
 
 
 def turning_body(num: int = 600, elevation: float = 0.15, seed: int = 0) -> torch.Tensor:
@@ -39,11 +41,19 @@ def error(found: torch.Tensor, true: torch.Tensor) -> float:
     return min((found * found.new_tensor([1, 1, s]) - true).norm(dim=-1).mean().item() for s in (1.0, -1.0))
 
 
+def started(xy: torch.Tensor, score: torch.Tensor | None = None, clip: torch.Tensor | None = None) -> ViewLifter:
+    """A lifter with its teacher, for these frames."""
+    config = ViewsConfig(width=16, heading=QUICK)
+    return choose_start(config, view_data(xy, score, clip, EDGES), EDGES, torch.Generator().manual_seed(0))
+
+
 @pytest.fixture(scope="module")
-def fitted() -> tuple[torch.Tensor, HeadingModel]:
+def fitted() -> tuple[torch.Tensor, HeadingModel, ViewLifter]:
     true = turning_body()
-    fit = fit_heading_model(true[..., :2], torch.ones(600, 7), QUICK, torch.Generator().manual_seed(0))
-    return true, fit.model
+    lifter = started(true[..., :2])
+    assert lifter.teacher.model is not None
+    # Points of this body are used as they are in most tests, so its size is taken out of the model here.
+    return true / lifter.scale, lifter.teacher.model, lifter
 
 
 def small_model() -> HeadingModel:
@@ -85,12 +95,12 @@ def test_depth_reflection_with_opposite_elevation_shows_the_same_pictures():
 
 
 def test_fit_finds_depth_and_elevation(fitted):
-    true, model = fitted
+    true, model, _ = fitted
     joints, away, _ = model.posterior(true[..., :2], EDGES)
     flat = torch.cat([true[..., :2], torch.zeros(600, 7, 1)], -1)
     assert error(joints, true) < 0.3 * error(flat, true)
     assert abs(abs(model.elevation) - 0.15) < 0.08
-    fresh = turning_body(200, seed=5)
+    fresh = turning_body(200, seed=5) / fitted[2].scale
     assert error(model.posterior(fresh[..., :2])[0], fresh) < 0.3 * error(flat, true)
     # Sure signs are right: the truth up to one reflection of everything.
     ahead = true[:, EDGES[:, 1], 2] > true[:, EDGES[:, 0], 2]
@@ -100,7 +110,7 @@ def test_fit_finds_depth_and_elevation(fitted):
 
 
 def test_gaps_are_filled_where_the_points_were(fitted):
-    true, model = fitted
+    true, model, _ = fitted
     points, weight = true[..., :2].clone(), torch.ones(600, 7)
     points[:40, 4], weight[:40, 4] = torch.nan, 0
     filled = filled_points(model, points.nan_to_num(0.0), weight)
@@ -111,8 +121,8 @@ def test_gaps_are_filled_where_the_points_were(fitted):
 
 
 def test_rigid_poses_have_the_lengths(fitted):
-    true, model = fitted
-    lengths = (REST[EDGES[:, 0]] - REST[EDGES[:, 1]]).norm(dim=-1).expand(600, -1)
+    true, model, _ = fitted
+    lengths = (true[:, EDGES[:, 0]] - true[:, EDGES[:, 1]]).norm(dim=-1)
     likely = model.posterior(true[..., :2])[2].argmax(1)
     start = likely_poses(model, true[..., :2], likely)
     rigid = rigid_poses(model, true[..., :2], likely, EDGES, lengths)
@@ -130,48 +140,41 @@ def test_noise_of_tracks_is_found():
 
 
 def test_start_teaches_and_survives_saving(fitted):
-    true, _ = fitted
-    xy = 3 * true[..., :2] + 1
-    config = ViewsConfig(width=16, heading=QUICK)
-    lifter = choose_start(config, view_data(xy, None, None, EDGES), EDGES, torch.Generator().manual_seed(0))
-    other = ViewLifter(7, config, torch.Generator().manual_seed(1))
+    true, _, lifter = fitted
+    lifter = copy.deepcopy(lifter)
+    xy = true[:64, :, :2] * lifter.scale
+    other = ViewLifter(7, lifter.config, torch.Generator().manual_seed(1))
     assert other.teacher.model is None
     other.load_state_dict(lifter.state_dict())
     assert other.teacher.model is not None and other.teacher.model.elevation == pytest.approx(lifter.elevation.item())
-    a, b = lifter.losses(xy[:64], None, EDGES), other.losses(xy[:64], None, EDGES)
+    a, b = lifter.losses(xy, None, EDGES), other.losses(xy, None, EDGES)
     assert {k: v.item() for k, v in a.items()} == {k: v.item() for k, v in b.items()}
     assert a["completion"] > 0.1
 
 
-def test_run_lifts_keeps_order_of_edges_and_says_what_it_saw(fitted):
-    true, _ = fitted
-    xy, score = 3 * true[..., :2] + 1, torch.ones(600, 7)
+def test_run_lifts_keeps_order_of_edges_and_says_what_it_saw():
+    true = 3 * turning_body()
+    xy, score = true[..., :2] + 1, torch.ones(600, 7)
     xy[7] = torch.nan
-    xy[9, 4], score[9, 4] = torch.nan, 0
-    clip = torch.arange(600) // 300
-    data = view_data(xy, score, clip, EDGES)
-    lifter = choose_start(ViewsConfig(width=16, heading=QUICK), data, EDGES, torch.Generator().manual_seed(0)).eval()
+    xy[9:60, 4], score[9:60, 4] = torch.nan, 0
+    clip, good = torch.arange(600) // 300, torch.arange(600) != 7
+    lifter = started(xy, score, clip).eval()
     run = lift_run(xy, score, clip, EDGES, lifter)
-    good = torch.arange(600) != 7
     assert run.coverage.choice == "views" and "360" in run.statement
     assert torch.isnan(run.joints[7]).all() and run.confidence[7].max() == 0
     assert torch.isfinite(run.joints[good]).all()
     centred = run.joints[good] - run.joints[good].mean(1, keepdim=True)
-    flat = torch.cat([3 * true[..., :2], torch.zeros(600, 7, 1)], -1)
-    assert error(centred, 3 * true[good]) < 0.2 * error(flat, 3 * true)
+    flat = true * torch.tensor([1.0, 1.0, 0.0])
+    assert error(centred, true[good]) < 0.25 * error(flat, true)
     order = torch.tensor([3, 5, 0, 1, 4, 2])
     other = lift_run(xy, score, clip, EDGES[order], lifter, RunConfig(method="views"))
     assert torch.allclose(other.confidence, run.confidence[:, order], atol=0.02)
 
 
-def test_run_of_a_still_body_asks_the_solver():
-    true = turning_body(600)
-    xy = true[..., :2]
-    lifter = choose_start(
-        ViewsConfig(width=16, heading=QUICK), view_data(xy, None, None, EDGES), EDGES, torch.Generator().manual_seed(0)
-    ).eval()
+def test_run_of_a_still_body_asks_the_solver(fitted):
     still = REST.expand(40, -1, -1) + 0.02 * torch.randn(40, 7, 3, generator=torch.Generator().manual_seed(2))
-    run = lift_run(still[..., :2], None, None, EDGES, lifter, RunConfig(method="one_clip"))
+    few = OneClipConfig(num_starts=1, sweeps=1, polish_sweeps=1)
+    run = lift_run(still[..., :2], None, None, EDGES, fitted[2], RunConfig(method="one_clip"), None, few)
     assert "Clip 0:" in run.statement and run.coverage.choice == "one_clip"
     assert torch.isfinite(run.joints).all() and run.confidence.shape == (40, 6)
 
