@@ -29,8 +29,8 @@ class CentredLinear(nn.Module):
         self, num_keypoints: int, generator: torch.Generator, side: int = 32, reach: float = 0.875, spread: float = 0.5
     ) -> None:
         super().__init__()
-        self.side, self.half = side, max(1, round(side * reach / 2))
-        sizes = ((2 * self.half) ** 2, 512, 256, 512)
+        self.side, self.radius = side, max(1, round(side * reach / 2))
+        sizes = ((2 * self.radius) ** 2, 512, 256, 512)
         layers: list[nn.Module] = []
         for before, after in zip(sizes[:-1], sizes[1:], strict=True):
             layers += [nn.Linear(before, after), nn.ReLU()]
@@ -50,8 +50,8 @@ class CentredLinear(nn.Module):
         """Points in image units; sides are multiples of the module's `side`."""
         ink = functional.avg_pool2d(images, images.shape[-1] // self.side)[:, 0]
         centre = ink_centre(ink)
-        around = torch.arange(2 * self.half, device=ink.device)
-        padded = functional.pad(ink, (self.half,) * 4)
+        around = torch.arange(2 * self.radius, device=ink.device)
+        padded = functional.pad(ink, (self.radius,) * 4)
         rows, columns = (centre[:, 1:] + around)[:, :, None], (centre[:, :1] + around)[:, None]
         crops = padded[torch.arange(len(ink), device=ink.device)[:, None, None], rows, columns]
         # Thin strokes reduced to few pixels are faint: brought to the order of 1.
