@@ -162,7 +162,7 @@ def metrics(scene: Scene, xy: Tensor, edges: Tensor | None) -> dict[tuple[str, s
 def tree_metrics(part: Sequence2D, xy: Tensor, edges: Tensor) -> dict[tuple[str, str], float]:
     """Edges mapped to landmarks by the matching, against the listed ones, as they are and up to rigid groups.
 
-    Rigid groups are those of the labels in 2D (which seen from above is nearly 3D) at 1 % of the body. Noisy labels make
+    Rigid groups are those of the labels in 2D (from above nearly 3D) at 1 % of the body. Noisy labels make
     few groups; a looser tolerance chains all points into one and every tree would score 1.
     """
     truth = part.truth
