@@ -9,6 +9,7 @@ from articulate.config import StrictModel
 from articulate.evaluation.protocol import evaluate_run
 from articulate.export import RUN_FILES, write_run_files
 from articulate.lifting.articulation import articulation_from_motion
+from articulate.model import save_run_model
 from articulate.records import Motion, Record, Skeleton, Tracks
 from articulate.report import write_report
 from articulate.result import ClipInfo, Result
@@ -53,6 +54,7 @@ class ExportStage(Stage):
         metrics = {"version": __version__, **evaluate_run(store, *measured(run.records), symmetric=symmetric)}
         write_atomic(context.folder.results / "metrics.json", json.dumps(metrics, indent=1, default=str))
         write_run_files(result, context.folder.results, self.config.formats)
+        save_run_model(context.folder.path)
         if self.config.report:
             write_report(result, context.folder.path, context.folder.results / "report.html")
         return None

@@ -12,14 +12,20 @@ from torch import Tensor
 
 from articulate.config import StrictModel, validate
 from articulate.errors import ConfigError
+from articulate.lifting.inputs import seen_points
 from articulate.lifting.kinematics import bone_directions, forward_kinematics, median_bone_lengths
 from articulate.lifting.registry import CONFIGS, build_lifter
+from articulate.lifting.run import RunConfig, lift_run
 from articulate.lifting.settle import settle_clips
+from articulate.lifting.view_training import choose_start, view_data
+from articulate.lifting.views import ViewLifter
 from articulate.records import Camera, Motion, Skeleton, Tracks
 from articulate.schedule import Context, Moment, Stage, WholeRun, nearest
-from articulate.seeds import torch_generator
+from articulate.seeds import numpy_generator, torch_generator
 from articulate.state import State
 from stages.pictures import contact_sheet, pose_picture
+
+LEAST_FRAMES = 16
 
 
 class LiftingConfig(StrictModel):
@@ -30,7 +36,10 @@ class LiftingConfig(StrictModel):
     subject_size: float | None = Field(
         None, gt=0, description="size by which keypoints are divided, image units; none: measured on the first ones"
     )
-    settle: bool = Field(True, description="bring depths to the bone lengths of their clip, keeping the lifter's signs")
+    settle: bool = Field(
+        True, description="bring depths to the bone lengths of their clip, blend the solver"
+    )
+    run: RunConfig = RunConfig.model_validate({})
     rigid: bool = Field(True, description="walk the tree with constant bone lengths over the whole run")
 
 
@@ -69,9 +78,19 @@ class LiftingStage(Stage):
             # Untrained keypoints lie in one place: their size would magnify all that follows.
             self.lifter.scale.fill_(self.config.subject_size)
             self.lifter.calibrated.fill_(True)
-        elif Tracks in run.records:
-            tracks = run.records[Tracks]
-            self.lifter.calibrate(tracks.xy[0], tracks.score[0])
+            return
+        tracks = run.records.get(Tracks)
+        if tracks is None or not seen_points(tracks.xy[0], tracks.score[0]).any():
+            return
+        xy, score = tracks.xy[0], tracks.score[0]
+        self.lifter.calibrate(xy, score)
+        if isinstance(self.lifter, ViewLifter):
+            edges = run.records[Skeleton].edges
+            generator = torch_generator(run.context.seed, "lifting", "start")
+            data = view_data(xy, score, None, edges)
+            if len(data.xy) >= LEAST_FRAMES:
+                start = choose_start(self.lifter.config, data, edges, generator)
+                self.lifter.load_state_dict(start.state_dict())
 
     def forward(self, state: State) -> Motion:
         tracks, skeleton = state[Tracks], state[Skeleton]
@@ -88,19 +107,27 @@ class LiftingStage(Stage):
         return {f"lift_{name}": value for name, value in terms.items()}
 
     def finish(self, run: WholeRun) -> Motion:
-        """Joints of all frames: signs of depth from the lifter, magnitudes from the bone lengths of each clip."""
+        """Joints of all frames, with the probability that each bone's sign of depth is right."""
         tracks, skeleton = run.records[Tracks], run.records[Skeleton]
         xy, score = tracks.xy[0], tracks.score[0]
-        device = run.context.device
-        with torch.no_grad():
-            joints = self.lifter(xy.to(device), score.to(device)).cpu()
-            good = xy.isfinite().all(-1).all(-1)
+        assert tracks.index is not None
+        clip, good = tracks.index.clip[0], xy.isfinite().all(-1).all(-1)
+        confidence = None
+        if isinstance(self.lifter, ViewLifter) and self.config.settle:
+            lifted = lift_run(
+                xy, score, clip, skeleton.edges, self.lifter, self.config.run, numpy_generator(run.context.seed, "lift")
+            )
+            run.context.say(f"lifting: {lifted.statement}")
+            joints, confidence = lifted.joints, lifted.confidence[None]
+        else:
+            device = run.context.device
+            with torch.no_grad():
+                joints = self.lifter(xy.to(device), score.to(device)).cpu()
             joints[~good] = torch.nan
             if self.config.settle and good.any():
-                assert tracks.index is not None
-                joints[good], _ = settle_clips(joints[good], score[good], skeleton.edges, tracks.index.clip[0, good])
-            motion = in_bone_units(joints[None], skeleton, tracks)
-            return rigid(motion, skeleton) if self.config.rigid else motion
+                joints[good], _ = settle_clips(joints[good], score[good], skeleton.edges, clip[good])
+        motion = replace(in_bone_units(joints[None].float(), skeleton, tracks), confidence=confidence)
+        return rigid(motion, skeleton) if self.config.rigid else motion
 
     def pictures(self, state: State) -> dict[str, np.ndarray]:
         joints, edges = state[Motion].joints[:, 0], state[Skeleton].edges
