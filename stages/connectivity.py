@@ -34,7 +34,7 @@ class ConnectivityStageConfig(StrictModel):
     )
     momentum: float = Field(0.98, ge=0, lt=1, description="of the running cost while a detector trains")
     seed_factor: float = Field(
-        0.1, gt=0, le=1, description="on the cost of pairs that the seeds join, where there are seeds"
+        0.02, gt=0, le=1, description="on the cost of pairs that the seeds join, where there are seeds"
     )
     length_weight: float = Field(0.1, ge=0, description="cost of length beside missing support, while training")
 

@@ -36,9 +36,7 @@ class LiftingConfig(StrictModel):
     subject_size: float | None = Field(
         None, gt=0, description="size by which keypoints are divided, image units; none: measured on the first ones"
     )
-    settle: bool = Field(
-        True, description="bring depths to the bone lengths of their clip, blend the solver"
-    )
+    settle: bool = Field(True, description="bring depths to the bone lengths of their clip, blend the solver")
     run: RunConfig = RunConfig.model_validate({})
     rigid: bool = Field(True, description="walk the tree with constant bone lengths over the whole run")
 
