@@ -12,7 +12,7 @@ from torch import Tensor
 
 from articulate.config import StrictModel, validate
 from articulate.errors import ConfigError
-from articulate.lifting.inputs import seen_points
+from articulate.lifting.inputs import seen_points, trusted
 from articulate.lifting.kinematics import bone_directions, forward_kinematics, median_bone_lengths
 from articulate.lifting.registry import CONFIGS, build_lifter
 from articulate.lifting.run import RunConfig, lift_run
@@ -80,7 +80,7 @@ class LiftingStage(Stage):
         tracks = run.records.get(Tracks)
         if tracks is None or not seen_points(tracks.xy[0], tracks.score[0]).any():
             return
-        xy, score = tracks.xy[0], tracks.score[0]
+        xy, score = tracks.xy[0], trusted(tracks.score[0])
         self.lifter.calibrate(xy, score)
         if isinstance(self.lifter, ViewLifter):
             edges = run.records[Skeleton].edges
@@ -94,20 +94,20 @@ class LiftingStage(Stage):
         tracks, skeleton = state[Tracks], state[Skeleton]
         length = tracks.xy.shape[1]
         xy = rearrange(tracks.xy, "b t k d -> (b t) k d")
-        score = rearrange(tracks.score, "b t k -> (b t) k")
+        score = trusted(rearrange(tracks.score, "b t k -> (b t) k"))
         joints = rearrange(self.lifter(xy, score), "(b t) k d -> b t k d", t=length)
         return in_bone_units(joints, skeleton, tracks)
 
     def losses(self, state: State, moment: Moment) -> dict[str, Tensor]:
         tracks, skeleton = state[Tracks], state[Skeleton]
         xy = rearrange(tracks.xy, "b t k d -> (b t) k d")
-        terms = self.lifter.losses(xy, rearrange(tracks.score, "b t k -> (b t) k"), skeleton.edges)
+        terms = self.lifter.losses(xy, trusted(rearrange(tracks.score, "b t k -> (b t) k")), skeleton.edges)
         return {f"lift_{name}": value for name, value in terms.items()}
 
     def finish(self, run: WholeRun) -> Motion:
         """Joints of all frames, with the probability that each bone's sign of depth is right."""
         tracks, skeleton = run.records[Tracks], run.records[Skeleton]
-        xy, score = tracks.xy[0], tracks.score[0]
+        xy, score = tracks.xy[0], trusted(tracks.score[0])
         assert tracks.index is not None
         clip, good = tracks.index.clip[0], xy.isfinite().all(-1).all(-1)
         confidence = None

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from articulate.config import StrictModel
+from articulate.lifting.inputs import trusted
 from articulate.lifting.kinematics import bone_directions, forward_kinematics, median_bone_lengths
 from articulate.lifting.lifter import Lifter
 from articulate.lifting.settle import settle_clips
@@ -25,7 +26,7 @@ class LiftSettings(StrictModel):
 @torch.no_grad()
 def lift(lifter: Lifter, tracks: Tracks, skeleton: Skeleton, settings: LiftSettings) -> Motion:
     """Joints of all frames in units of this video's mean bone length; frames without keypoints are NaN."""
-    xy, score = tracks.xy[0], tracks.score[0]
+    xy, score = tracks.xy[0], trusted(tracks.score[0])
     device = lifter.scale.device
     parts = [lifter(xy[n : n + CHUNK].to(device), score[n : n + CHUNK].to(device)) for n in range(0, len(xy), CHUNK)]
     joints = torch.cat([part.cpu() for part in parts])
