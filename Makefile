@@ -23,7 +23,7 @@ run: $(VENV)/ready
 	$(BIN)/python run_pipeline.py $(CONFIG) $(ARGS)
 
 test: $(VENV)/ready-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/ready-test
 	$(BIN)/ruff check .
