@@ -31,6 +31,7 @@ TELLING = (
 def telling(row: dict) -> bool:
     """Whether the README shows this row; rows of single clips are for the full table."""
     single = row["data"].startswith("cmu ") or "clip" in row["data"]
+    single = single or "labels" in row["data"] or "_mpjpe" in row["metric"]
     return not single and any(
         row["table"].startswith(table) and data in row["data"] and method in row["method"] and metric in row["metric"]
         for table, data, method, metric in TELLING
