@@ -187,20 +187,20 @@ def evaluate(
 ) -> None:
     """Measure a run: label-free always; with ground truth (generated data, or --labels) beside its floors."""
     from articulate.data.store import ClipStore
-    from articulate.evaluation.protocol import evaluate_run
-    from articulate.evaluation.sequences import labels_of_run
+    from articulate.evaluation.protocol import evaluate_labelled, evaluate_run
     from articulate.result import Result
     from articulate.runs import write_atomic
 
     result = Result.load(run)
     store = ClipStore.open(result.store)
-    part = None
-    if labels is not None:
-        if len(result.clips) != 1:
-            raise ConfigError(f"--labels: this run has {len(result.clips)} clips; labels are taken for one alone")
-        part = labels_of_run(store, result.tracks, {0: labels})
+    records = (store, result.tracks, result.skeleton, result.motion)
     symmetric = store.options.get("cue") == "none"
-    found = evaluate_run(store, result.tracks, result.skeleton, result.motion, symmetric=symmetric, part=part)
+    if labels is None:
+        found = evaluate_run(*records, symmetric=symmetric)
+    elif len(result.clips) == 1:
+        found = evaluate_labelled(*records, labels, symmetric=symmetric)
+    else:
+        raise ConfigError(f"--labels: this run has {len(result.clips)} clips; labels are taken for one alone")
     text = json.dumps(found, indent=1, default=str)
     print(text)
     if out is not None:

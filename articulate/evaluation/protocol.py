@@ -7,6 +7,7 @@ half of every clip and scored on the second.
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor
 from articulate.data.store import ClipStore
 from articulate.evaluation import floors, identity, keypoints, pose3d
 from articulate.evaluation.label_free import label_free_metrics, mask_chunks, rounded
-from articulate.evaluation.sequences import Sequence2D, mirror_clips, sequence, take_frames, truth_of_run
+from articulate.evaluation.sequences import Sequence2D, labels_of_run, mirror_clips, sequence, take_frames, truth_of_run
 from articulate.evaluation.tree import edge_scores, map_edges, rigid_groups, tree_floors
 from articulate.evaluation.truth import Truth
 from articulate.records import Motion, Skeleton, Tracks
@@ -145,6 +146,20 @@ def evaluate_run(
     if depth is not None:
         found["pose3d"] = plain(*depth)
     return found
+
+
+def evaluate_labelled(
+    store: ClipStore,
+    tracks: Tracks,
+    skeleton: Skeleton | None,
+    motion: Motion | None,
+    labels: Path,
+    *,
+    symmetric: bool = False,
+) -> dict[str, Any]:
+    """`evaluate_run` of a run with one clip against a file of labels of its video (schema: docs/files.md)."""
+    part = labels_of_run(store, tracks, {0: labels})
+    return evaluate_run(store, tracks, skeleton, motion, symmetric=symmetric, part=part)
 
 
 def plain(ours: Mapping[str, float], beside: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:

@@ -1,15 +1,14 @@
 """Motion capture: a fabricated BVH against positions derived by hand, npz errors, and the camera frame's handedness."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "datasets"))
-from mocap import MocapRecipe, Recording, read_recordings  # noqa: E402
+from articulate.errors import DataError
+from stages.recipes import load_recipe
 
-from articulate.errors import DataError  # noqa: E402
+# By path: with datasets/ on the path its mujoco.py would hide the library of that name.
+MOCAP = load_recipe("mocap")
+MocapRecipe, Recording, read_recordings = MOCAP.MocapRecipe, MOCAP.Recording, MOCAP.read_recordings
 
 BVH = """HIERARCHY
 ROOT Hips
