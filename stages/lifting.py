@@ -6,20 +6,19 @@ from typing import Any
 import numpy as np
 import torch
 from einops import rearrange
-from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
 from articulate.config import StrictModel, validate
 from articulate.errors import ConfigError
 from articulate.lifting.inputs import seen_points, trusted
-from articulate.lifting.kinematics import bone_directions, forward_kinematics, median_bone_lengths
+from articulate.lifting.motion import in_bone_units, rigid
 from articulate.lifting.registry import CONFIGS, build_lifter
 from articulate.lifting.run import RunConfig, lift_run
 from articulate.lifting.settle import settle_clips
 from articulate.lifting.view_training import choose_start, view_data
 from articulate.lifting.views import ViewLifter
-from articulate.records import Camera, Motion, Skeleton, Tracks
+from articulate.records import Motion, Skeleton, Tracks
 from articulate.schedule import Context, Moment, Stage, WholeRun, nearest
 from articulate.seeds import numpy_generator, torch_generator
 from articulate.state import State
@@ -131,25 +130,3 @@ class LiftingStage(Stage):
         joints, edges = state[Motion].joints[:, 0], state[Skeleton].edges
         tiles = [pose_picture(joints[n], edges, turn) for n in range(min(4, len(joints))) for turn in (0.0, 0.8, 1.57)]
         return {"poses": contact_sheet(tiles, columns=3)}
-
-
-def in_bone_units(joints: Float[Tensor, "B T K 3"], skeleton: Skeleton, tracks: Tracks) -> Motion:
-    """Joints in units of the image as motion in units of the mean bone length, with the camera that goes back."""
-    lengths = median_bone_lengths(joints.detach().flatten(0, 1), skeleton.edges)  # NaN frames do not count
-    unit = lengths.mean().clamp_min(1e-6)
-    batch, time = joints.shape[:2]
-    camera = Camera(scale=unit.expand(batch, time), translation=joints.new_zeros(batch, time, 2))
-    return Motion(
-        joints=joints / unit,
-        bone_lengths=(lengths / unit).expand(batch, -1),
-        camera=camera,
-        index=tracks.index,
-    )
-
-
-def rigid(motion: Motion, skeleton: Skeleton) -> Motion:
-    """The same motion walked along the tree with constant bone lengths: rigid by construction."""
-    joints, edges = motion.joints[0].double(), skeleton.edges
-    lengths = motion.bone_lengths[0].double()
-    walked = forward_kinematics(joints[:, edges[0, 0]], bone_directions(joints, edges), lengths, edges)
-    return replace(motion, joints=walked[None].to(motion.joints.dtype))

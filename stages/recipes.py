@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from articulate.config import validate
-from articulate.data.store import ClipStore, store_matches
+from articulate.data.store import ClipStore
 from articulate.errors import ConfigError, DataError
 from articulate.runs import fingerprint
 from articulate.schedule import nearest
@@ -88,6 +88,3 @@ def describe(section: dict[str, Any]) -> str:
 def first_line(error: Exception) -> str:
     """The first line of a message."""
     return str(error).splitlines()[0]
-
-
-__all__ = ["RECIPES", "load_recipe", "make_store", "open_store", "store_matches"]

@@ -1,17 +1,13 @@
 """2D tracks of a new video to 3D with a trained lifter: the steps of the lifting stage, chunk by chunk."""
 
-from dataclasses import replace
-
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from articulate.config import StrictModel
 from articulate.lifting.inputs import trusted
-from articulate.lifting.kinematics import bone_directions, forward_kinematics, median_bone_lengths
 from articulate.lifting.lifter import Lifter
+from articulate.lifting.motion import in_bone_units, rigid
 from articulate.lifting.settle import settle_clips
-from articulate.records import Camera, Motion, Skeleton, Tracks
+from articulate.records import Motion, Skeleton, Tracks
 
 CHUNK = 1024  # frames per pass of the lifter
 
@@ -35,24 +31,5 @@ def lift(lifter: Lifter, tracks: Tracks, skeleton: Skeleton, settings: LiftSetti
     if settings.settle and good.any():
         assert tracks.index is not None
         joints[good], _ = settle_clips(joints[good], score[good], skeleton.edges, tracks.index.clip[0, good])
-    motion = in_bone_units(joints, skeleton, tracks)
-    if settings.rigid:
-        walked = joints_of_rigid_bones(motion, skeleton)
-        motion = replace(motion, joints=walked[None])
-    return motion
-
-
-def in_bone_units(joints: Float[Tensor, "T K 3"], skeleton: Skeleton, tracks: Tracks) -> Motion:
-    """Joints in units of the image as motion in units of the mean bone length, with the camera that goes back."""
-    lengths = median_bone_lengths(joints, skeleton.edges)
-    unit = torch.nan_to_num(lengths.mean(), nan=1.0).clamp_min(1e-6)  # a video without a single good frame has no size
-    camera = Camera(scale=unit.expand(1, len(joints)), translation=joints.new_zeros(1, len(joints), 2))
-    return Motion(joints=(joints / unit)[None], bone_lengths=(lengths / unit)[None], camera=camera, index=tracks.index)
-
-
-def joints_of_rigid_bones(motion: Motion, skeleton: Skeleton) -> Float[Tensor, "T K 3"]:
-    """The motion walked along the tree with constant bone lengths."""
-    joints, edges = motion.joints[0].double(), skeleton.edges
-    lengths = motion.bone_lengths[0].double()
-    walked = forward_kinematics(joints[:, edges[0, 0]], bone_directions(joints, edges), lengths, edges)
-    return walked.to(motion.joints.dtype)
+    motion = in_bone_units(joints[None], skeleton, tracks)
+    return rigid(motion, skeleton) if settings.rigid else motion
