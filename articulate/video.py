@@ -4,7 +4,7 @@ The true number of a frame is the rank of its time stamp among all packets of th
 is therefore missed at its own number, and decoding goes on after it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import NamedTuple
 import av
 import numpy as np
 from av.video.frame import PictureType
+from av.video.reformatter import VideoReformatter
 from jaxtyping import Int, UInt8
 
 from articulate.errors import DataError
@@ -58,7 +59,10 @@ class Video:
             rate = stream.average_rate or stream.base_rate or Fraction(25)
             seconds = float(stream.time_base or Fraction(1, 90000))
         fps, variable = frame_rate(self.stamps * seconds, float(rate)) if self.exact else (float(rate), False)
-        first = next((frame.image for frame in self._decode(0, len(self.stamps)) if frame.image is not None), None)
+        every = range(len(self.stamps))
+        first = next(
+            (frame.image for frame in self._decode(0, len(self.stamps), every) if frame.image is not None), None
+        )
         if first is None:
             raise DataError(f"{self.path}: not one of its {len(self.stamps)} frames can be decoded; is it damaged?")
         lost = max(0, promised - len(self.stamps))
@@ -69,16 +73,13 @@ class Video:
         """Frames start, start + step, ... below `stop`, each once and in order; memory stays at a few frames."""
         end = self.info.num_frames if stop is None else min(stop, self.info.num_frames)
         stored = min(end, len(self.stamps))
-        for frame in self._decode(start, stored):
-            if (frame.index - start) % step == 0:
-                yield self._same_size(frame)
-        for index in range(start, end, step):
-            if index >= stored:
-                yield VideoFrame(index, None)
+        wanted = range(start, end, step)
+        yield from map(self._same_size, self._decode(start, stored, wanted))
+        yield from (VideoFrame(index, None) for index in wanted if index >= stored)
 
     def at(self, indices: Sequence[int] | Int[np.ndarray, " N"]) -> Iterator[VideoFrame]:
         """The frames with these true numbers, ascending; jumps over stretches that hold a key frame."""
-        wanted = sorted({int(i) for i in indices})
+        wanted = sorted({int(i) for i in indices if i < self.info.num_frames})
         while wanted:
             # One run of decoding serves all numbers up to the next one that a later key frame reaches sooner.
             run = [wanted[0]]
@@ -87,7 +88,9 @@ class Video:
                     break
                 run.append(index)
             chosen = set(run)
-            yield from (frame for frame in self.frames(run[0], run[-1] + 1) if frame.index in chosen)
+            stored = min(run[-1] + 1, len(self.stamps))
+            yield from map(self._same_size, self._decode(run[0], stored, chosen))
+            yield from (VideoFrame(index, None) for index in run if index >= stored)
             wanted = wanted[len(run) :]
 
     def _same_size(self, frame: VideoFrame) -> VideoFrame:
@@ -98,7 +101,9 @@ class Video:
         place = int(np.searchsorted(self.keys, index, side="right")) - 1
         return int(self.keys[place]) if place >= 0 else 0
 
-    def _decode(self, start: int, stop: int) -> Iterator[VideoFrame]:
+    def _decode(self, start: int, stop: int, wanted: Container[int]) -> Iterator[VideoFrame]:
+        """The frames below `stop` that are `wanted`; only these are turned into colours, which costs as much as
+        decoding them."""
         following = start  # the next number to hand out
         with open_container(self.path) as container:
             stream = container.streams.video[0]
@@ -107,20 +112,22 @@ class Video:
             if self.exact and key > 0:
                 container.seek(int(self.stamps[key]), stream=stream)
             ranked = self._ranked(container, stream) if self.exact else counted(container, stream)
-            for index, image in ranked:
+            colours = VideoReformatter()
+            for index, picture in ranked:
                 if index >= stop:
                     break
                 if index < following:
                     continue
-                yield from (VideoFrame(missing, None) for missing in range(following, index))
-                yield VideoFrame(index, image)
+                yield from (VideoFrame(missing, None) for missing in range(following, index) if missing in wanted)
+                if index in wanted:
+                    yield VideoFrame(index, None if picture is None else upright(picture, colours))
                 following = index + 1
-        yield from (VideoFrame(missing, None) for missing in range(following, stop))
+        yield from (VideoFrame(missing, None) for missing in range(following, stop) if missing in wanted)
 
-    def _ranked(self, container, stream) -> Iterator[tuple[int, np.ndarray | None]]:
+    def _ranked(self, container, stream) -> Iterator[tuple[int, av.VideoFrame | None]]:
         """Decodable frames with their numbers. Bidirectional frames in front of a loss are lost too: what they lean
         on is gone, and decoders paint over it without a word."""
-        waiting: list[tuple[int, np.ndarray]] = []
+        waiting: list[tuple[int, av.VideoFrame]] = []
         for frame in (frame for frames in decoded(container, stream) for frame in frames or ()):
             rank = int(np.searchsorted(self.stamps, frame.pts)) if frame.pts is not None else len(self.stamps)
             if rank == len(self.stamps) or self.stamps[rank] != frame.pts or frame.is_corrupt:
@@ -128,11 +135,11 @@ class Video:
             if waiting and waiting[-1][0] + 1 != rank:
                 waiting = []
             if frame.pict_type == PictureType.B:
-                waiting.append((rank, upright(frame)))
+                waiting.append((rank, frame))
                 continue
             yield from waiting
             waiting = []
-            yield rank, upright(frame)
+            yield rank, frame
         if waiting and waiting[-1][0] + 1 == len(self.stamps):
             yield from waiting
 
@@ -209,18 +216,21 @@ def decoded(container, stream) -> Iterator[list | None]:
             yield None
 
 
-def counted(container, stream) -> Iterator[tuple[int, np.ndarray | None]]:
+def counted(container, stream) -> Iterator[tuple[int, av.VideoFrame | None]]:
     """Frames numbered by counting, for files whose time stamps are absent or repeat."""
     index = 0
     for frames in decoded(container, stream):
-        for image in [None] if frames is None else [None if f.is_corrupt else upright(f) for f in frames]:
-            yield index, image
+        for picture in [None] if frames is None else [None if f.is_corrupt else f for f in frames]:
+            yield index, picture
             index += 1
 
 
-def upright(frame) -> UInt8[np.ndarray, "H W 3"]:
-    """RGB pixels, turned as the file asks (phones store portrait video lying down)."""
-    image = frame.to_ndarray(format="rgb24")
+def upright(frame: av.VideoFrame, colours: VideoReformatter) -> UInt8[np.ndarray, "H W 3"]:
+    """RGB pixels, turned as the file asks (phones store portrait video lying down).
+
+    `colours` keeps its tables from frame to frame; a frame that converts itself makes new ones, at ten times the time.
+    """
+    image = colours.reformat(frame, format="rgb24").to_ndarray()
     turns = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 

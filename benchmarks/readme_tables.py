@@ -24,7 +24,8 @@ TELLING = (
     ("T4", "rat", "", "mpjpe"),
     ("T9", "", "", "ratio"),
     ("T9", "", "", "memory"),
-    ("T11", "", "", "speed"),
+    ("T11", "", "animal_split", "rate"),
+    ("T11", "", "animal_split", "peak memory"),
 )
 
 

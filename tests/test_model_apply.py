@@ -123,6 +123,31 @@ def test_fused_network_gives_the_numbers_of_the_module(model):
     torch.testing.assert_close(found.xy, plain.xy.detach(), atol=1e-4, rtol=1e-4)
 
 
+def test_inputs_are_painted_and_reduced_as_in_training(model):
+    generator = np.random.default_rng(0)
+    frames = generator.integers(0, 256, (3, SIZE, SIZE, 3), dtype=np.uint8)
+    masks = generator.integers(0, 256, (3, SIZE, SIZE), dtype=np.uint8)
+    share = masks[..., None].astype(np.float32) / np.float32(255)
+    plain = frames.astype(np.float32) / np.float32(255) * share + np.float32(0.5) * (1 - share)
+    for shrink in (1, 2, 4):
+        wanted = torch.nn.functional.avg_pool2d(torch.from_numpy(plain).permute(0, 3, 1, 2), shrink)
+        detector = FrameDetector(model.detector, VideoSettings(size=SIZE, shrink=shrink))
+        assert torch.equal(detector.inputs(frames, masks), wanted)
+
+
+def test_threads_and_batches_ahead_change_no_bit(model, tmp_path):
+    source = video(tmp_path / "v.mp4", 150)
+    before, results = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 4):
+            torch.set_num_threads(threads)
+            results.append(predict_video(model, source))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert same(results[0], results[1]) and same(results[0], results[2])
+
+
 def test_streaming_centres_equal_those_of_the_training_crop():
     generator = np.random.default_rng(0)
     centres = 200 + np.cumsum(generator.normal(0, 2, (90, 2)), axis=0)

@@ -21,6 +21,8 @@ def smoothed_centre(
     low = max(0, place - BEHIND)
     window = centres[low : min(stop, place + BEHIND + 1)]
     known = np.flatnonzero(np.isfinite(window[:, 0]))
+    if len(known) == len(WEIGHTS):
+        return WEIGHTS @ window / WEIGHTS.sum()
     if not len(known):
         earlier = np.flatnonzero(np.isfinite(centres[:low, 0]))
         return centres[earlier[-1]] if len(earlier) else otherwise

@@ -20,16 +20,26 @@ CHUNK = 8  # images per pass: activations of more leave the cache
 
 @no_type_check
 @njit(cache=True, nogil=True)
-def painted(images, masks, background):
-    """Frames in [0, 1], blended with the grey `background` outside their masks."""
-    result = np.empty(images.shape, np.float32)
-    one, full = np.float32(1), np.float32(255)
+def painted(images, masks, background, shrink):
+    """Frames in [0, 1], blended with the grey `background` outside their masks, means over `shrink` x `shrink` pixels.
+
+    Pixels are added row by row and divided once: the numbers of `avg_pool2d` bit for bit, without the large picture.
+    """
+    side = images.shape[1] // shrink
+    result = np.empty((images.shape[0], side, images.shape[2] // shrink, 3), np.float32)
+    one, full, count = np.float32(1), np.float32(255), np.float32(shrink * shrink)
     for n in range(images.shape[0]):
-        for y in range(images.shape[1]):
-            for x in range(images.shape[2]):
-                share = np.float32(masks[n, y, x]) / full
-                for c in range(3):
-                    result[n, y, x, c] = np.float32(images[n, y, x, c]) / full * share + background * (one - share)
+        for y in range(side):
+            for x in range(result.shape[2]):
+                red, green, blue = np.float32(0), np.float32(0), np.float32(0)
+                for v in range(y * shrink, (y + 1) * shrink):
+                    for u in range(x * shrink, (x + 1) * shrink):
+                        share = np.float32(masks[n, v, u]) / full
+                        ground = background * (one - share)
+                        red += np.float32(images[n, v, u, 0]) / full * share + ground
+                        green += np.float32(images[n, v, u, 1]) / full * share + ground
+                        blue += np.float32(images[n, v, u, 2]) / full * share + ground
+                result[n, y, x, 0], result[n, y, x, 1], result[n, y, x, 2] = red / count, green / count, blue / count
     return result
 
 
@@ -98,25 +108,28 @@ class FrameDetector:
         self, images: UInt8[np.ndarray, "N S S 3"], masks: UInt8[np.ndarray, "N S S"] | None
     ) -> KeypointReading:
         """Positions in the image frame, scores and covariances, on the CPU."""
-        if masks is None:
-            frames = images.astype(np.float32) / np.float32(255)
-        else:
-            frames = painted(images, masks, np.float32(BACKGROUND))
-        inputs = torch.from_numpy(frames).permute(0, 3, 1, 2).to(self.device)
-        if self.config.channels == 1:
-            inputs = inputs.mean(1, keepdim=True)
-        if self.settings.shrink > 1:
-            inputs = functional.avg_pool2d(inputs, self.settings.shrink)
-        parts = [self.read(part) for part in inputs.split(CHUNK)]
-        return KeypointReading(*(torch.cat(values).cpu() for values in zip(*parts, strict=True)))
-
-    def read(self, inputs: Float[Tensor, "N C H W"]) -> KeypointReading:
-        """Keypoints of a few images."""
+        inputs, c = self.inputs(images, masks), self.config
         if self.fused is None:
-            found = self.detector(inputs)
-            return KeypointReading(found.xy, found.score, found.covariance)
-        c = self.config
+            found = [self.detector(part) for part in inputs.split(CHUNK)]
+            parts = [KeypointReading(one.xy, one.score, one.covariance) for one in found]
+            return KeypointReading(*(torch.cat(values).cpu() for values in zip(*parts, strict=True)))
         if c.padding:
             inputs = functional.pad(inputs, (c.padding,) * 4, mode="replicate")
-        heatmaps = self.fused(inputs).contiguous()  # planes, because modes and masses are taken plane by plane
+        # Planes, because modes and masses are taken plane by plane; all of a batch at once, because the planes are
+        # followed by many operators on a few numbers each.
+        heatmaps = torch.cat([self.fused(part).contiguous() for part in inputs.split(CHUNK)])
         return read_heatmaps(heatmaps, method=c.method, temperature=c.temperature, radius=c.radius, padding=c.padding)
+
+    def inputs(
+        self, images: UInt8[np.ndarray, "N S S 3"], masks: UInt8[np.ndarray, "N S S"] | None
+    ) -> Float[Tensor, "N C h w"]:
+        """What the network sees of frames."""
+        shrink = self.settings.shrink
+        if masks is None:
+            masks = np.full(images.shape[:3], 255, np.uint8)
+        early = shrink if self.config.channels > 1 else 1
+        frames = painted(images, masks, np.float32(BACKGROUND), early)
+        inputs = torch.from_numpy(frames).permute(0, 3, 1, 2).to(self.device)
+        if self.config.channels == 1:
+            inputs = functional.avg_pool2d(inputs.mean(1, keepdim=True), shrink)
+        return inputs

@@ -47,6 +47,22 @@ def test_mask_of_a_single_body_equals_the_steps_of_scipy(seed):
     np.testing.assert_allclose(centre, ndimage.center_of_mass(cores > 0)[::-1])
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_cores_do_not_depend_on_the_rectangle_that_is_worked_on(seed):
+    picture = blobs(seed)[17:, 9:50]  # hills may touch the border
+    labels, count = compiled.cores_of(picture, 60.0, 0.1)
+    sure = picture > 60
+    depth = compiled.squared_depth(sure)
+    parts, number = ndimage.label(depth > max(1.0, depth.max() / 9), EIGHT)
+    sizes = ndimage.sum_labels(np.ones(picture.shape), parts, range(1, number + 1))
+    kept = [part + 1 for part, size in enumerate(sizes) if size >= 0.1 * sizes.max()]
+    assert count == len(kept)
+    for place, part in enumerate(kept):
+        assert ((labels == place + 1) == (parts == part)).all()
+    assert compiled.cores_of(np.zeros((8, 8)), 1.0, 0.1)[1] == 0
+    assert compiled.cores_of(np.full((8, 8), 9.0), 1.0, 0.1)[1] == 1
+
+
 def test_two_bodies_share_a_bridge_at_its_faintest_pixel():
     picture = np.zeros((9, 31))
     picture[1:8, 2:9] = picture[1:8, 22:29] = 200

@@ -148,9 +148,33 @@ def label(marked):
 
 @no_type_check
 @njit(cache=True, nogil=True)
+def bounds(marked):
+    """First row, one past the last row, first column and one past the last column that hold a marked pixel."""
+    height, width = marked.shape
+    top, bottom, left, right = height, 0, width, 0
+    for y in range(height):
+        for x in range(width):
+            if marked[y, x]:
+                top, bottom = min(top, y), y + 1
+                left, right = min(left, x), max(right, x + 1)
+    return top, max(bottom, top), left, max(right, left)
+
+
+@no_type_check
+@njit(cache=True, nogil=True)
 def cores_of(difference, high, least):
-    """Numbered solid parts above `high` that are at least `least` of the largest, and their number."""
-    sure = difference > high
+    """Numbered solid parts above `high` that are at least `least` of the largest, and their number.
+
+    Only the rectangle around what is above `high` is worked on, with a frame of one pixel inside the picture: no pixel
+    beyond it is the nearest unmarked one, and none is part of anything.
+    """
+    height, width = difference.shape
+    everywhere = np.zeros((height, width), np.int32)
+    top, bottom, left, right = bounds(difference > high)
+    if bottom == top:
+        return everywhere, 0
+    top, bottom, left, right = max(top - 1, 0), min(bottom + 1, height), max(left - 1, 0), min(right + 1, width)
+    sure = difference[top:bottom, left:right] > high
     depth = squared_depth(sure)
     limit = max(1.0, depth.max() / 9)
     labels, count = label(depth > limit)
@@ -168,8 +192,8 @@ def cores_of(difference, high, least):
             renumber[number] = kept
     for y in range(labels.shape[0]):
         for x in range(labels.shape[1]):
-            labels[y, x] = renumber[labels[y, x]]
-    return labels, kept
+            everywhere[top + y, left + x] = renumber[labels[y, x]]
+    return everywhere, kept
 
 
 @no_type_check
@@ -180,10 +204,11 @@ def hanging_on(difference, low, cores):
     reached = cores > 0
     stack = np.empty(height * width, np.int64)
     top = 0
-    for place in range(height * width):
-        if reached[place // width, place % width]:
-            stack[top] = place
-            top += 1
+    for y in range(height):
+        for x in range(width):
+            if reached[y, x]:
+                stack[top] = y * width + x
+                top += 1
     while top:
         top -= 1
         place = stack[top]
@@ -249,20 +274,6 @@ def territories(difference, low, cores):
                 tail[step] = used
                 used += 1
     return owner
-
-
-@no_type_check
-@njit(cache=True, nogil=True)
-def bounds(marked):
-    """First row, one past the last row, first column and one past the last column that hold a marked pixel."""
-    height, width = marked.shape
-    top, bottom, left, right = height, 0, width, 0
-    for y in range(height):
-        for x in range(width):
-            if marked[y, x]:
-                top, bottom = min(top, y), y + 1
-                left, right = min(left, x), max(right, x + 1)
-    return top, max(bottom, top), left, max(right, left)
 
 
 @no_type_check

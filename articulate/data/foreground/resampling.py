@@ -35,10 +35,13 @@ def filter_of(side: int, size: int) -> tuple[Int[np.ndarray, " S"], Int[np.ndarr
 @njit(cache=True, nogil=True)
 def cut_line(row, x0, side, fill, line):
     """Copy `side` pixels of a row from column `x0` on; `fill` beyond its ends."""
-    for x in range(side):
-        u = x + x0
-        for c in range(3):
-            line[x, c] = row[u, c] if 0 <= u < row.shape[0] else fill[c]
+    first, last = min(max(-x0, 0), side), max(min(row.shape[0] - x0, side), 0)
+    for x in range(first):
+        line[x, 0], line[x, 1], line[x, 2] = fill[0], fill[1], fill[2]
+    for x in range(first, last):
+        line[x, 0], line[x, 1], line[x, 2] = row[x + x0, 0], row[x + x0, 1], row[x + x0, 2]
+    for x in range(max(last, 0), side):
+        line[x, 0], line[x, 1], line[x, 2] = fill[0], fill[1], fill[2]
 
 
 @no_type_check
@@ -51,6 +54,11 @@ def resample(image, x0, y0, side, fill, firsts, weights):
     rows = np.empty((side, size, 3), np.uint8)
     line = np.empty((side + taps, 3), np.int32)
     line[side:] = 0
+    counts = np.empty(size, np.int64)  # weights of a pixel that are not zero
+    for x in range(size):
+        counts[x] = taps
+        while weights[x, counts[x] - 1] == 0:
+            counts[x] -= 1
     for y in range(side):
         v = y + y0
         if v < 0 or v >= height:
@@ -60,7 +68,7 @@ def resample(image, x0, y0, side, fill, firsts, weights):
         cut_line(image[v], x0, side, fill, line)
         for x in range(size):
             red, green, blue = half, half, half
-            for tap in range(taps):
+            for tap in range(counts[x]):
                 weight, place = weights[x, tap], firsts[x] + tap
                 red += weight * line[place, 0]
                 green += weight * line[place, 1]
@@ -70,12 +78,11 @@ def resample(image, x0, y0, side, fill, firsts, weights):
     total = np.empty(size * 3, np.int32)
     for y in range(size):
         total[:] = half
-        for tap in range(taps):
+        for tap in range(counts[y]):
             weight = weights[y, tap]
-            if weight:
-                source = rows[firsts[y] + tap].reshape(-1)
-                for place in range(size * 3):
-                    total[place] += weight * np.int32(source[place])
+            source = rows[firsts[y] + tap].reshape(-1)
+            for place in range(size * 3):
+                total[place] += weight * np.int32(source[place])
         target = result[y].reshape(-1)
         for place in range(size * 3):
             target[place] = total[place] >> BITS
