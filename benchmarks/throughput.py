@@ -54,7 +54,7 @@ FRAMES = (
     "decoding",
     "colours",
     "resampling",
-    "difference to the background",
+    "difference to the scene",
     "parts of the mask",
     "following, batches",
 )

@@ -8,24 +8,12 @@ from PIL import Image, ImageDraw
 
 from articulate.export.drawing import PAPER, draw_pose, draw_tree
 from articulate.export.frames import pictures, spread_rows
+from articulate.export.viewpoint import view_of
 from articulate.result import Result
 from articulate.video_writer import VideoWriter
 
 TURN_SECONDS = 12.0  # one full turn of the 3D view
 HEIGHT = 360
-
-
-def view_extent(result: Result) -> tuple[float, float]:
-    """Radius that holds the centred poses, and the height of the ground under them (98th percentiles over frames)."""
-    if result.xyz is None:
-        return 1.0, 1.0
-    joints = result.xyz.double().cpu().numpy()
-    joints = joints[np.isfinite(joints).all((1, 2))]
-    if len(joints) == 0:
-        return 1.0, 1.0
-    centred = joints - joints.mean(1, keepdims=True)
-    radius = np.quantile(np.linalg.norm(centred, axis=-1).max(1), 0.98)
-    return max(float(radius), 1e-6), float(np.quantile(centred[..., 1].max(1), 0.98))
 
 
 def fitted(image: np.ndarray, width: int) -> np.ndarray:
@@ -49,9 +37,8 @@ def labelled(image: np.ndarray, text: str) -> np.ndarray:
 def write_overlay(result: Result, path: Path, at_most: int = 600) -> list[Path]:
     """Write the video (at most `at_most` frames, from the start of every clip); without 3D the picture stands alone."""
     edges = [(int(a), int(b)) for a, b in result.edges.tolist()]
-    radius, ground = view_extent(result)
+    view = view_of(result)
     confidence = result.confidence.double().cpu().numpy()
-    joints = None if result.xyz is None else result.xyz.double().cpu().numpy()
     fps = result.clips[0].fps if result.clips[0].fps > 0 else 25.0
     shown, width = 0, 0
     with VideoWriter(path, fps) as video:
@@ -60,9 +47,9 @@ def write_overlay(result: Result, path: Path, at_most: int = 600) -> list[Path]:
                 left = draw_tree(image, xy, confidence[row], edges, HEIGHT)
                 width = width or min(left.shape[1], 2 * HEIGHT)
                 left = labelled(fitted(left, width), f"{result.clips[number].name}  {int(result.frame[row])}")
-                if joints is not None:
+                if view is not None:
                     yaw = 2 * math.pi * shown / (fps * TURN_SECONDS)
-                    right = draw_pose(joints[row], confidence[row], edges, HEIGHT, radius, ground, yaw)
+                    right = draw_pose(view.poses[row], confidence[row], edges, HEIGHT, view.radius, view.ground, yaw)
                     left = np.concatenate([left, right], 1)
                 video.write(left)
                 shown += 1

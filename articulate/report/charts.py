@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from articulate.export.drawing import palette
+from articulate.report.labels import short_names
 from articulate.result import Result
 
 MOST_POINTS = 240
@@ -64,29 +65,37 @@ def loss_curves(path: Path) -> list[dict[str, Any]]:
 
 
 def matrix(result: Result) -> str:
-    """The connection matrix: darkness is the probability of a limb, a ring marks the limbs of the tree."""
-    count, cell, margin = result.num_keypoints, 22, 96
+    """The connection matrix: darkness and number (%) are the probability of a limb, a ring marks limbs of the tree."""
+    names, short = result.names, short_names(result.names)
+    count, cell, margin = len(names), 26, 22 + 6 * min(max(map(len, short)), 14)
     skeleton = result.skeleton
     shown = skeleton.connection if skeleton.probability is None else skeleton.probability
     limbs = {tuple(sorted(e)) for e in result.edges.tolist()}
     parts = []
     for a in range(count):
-        name = escape(result.names[a])
-        middle = margin + cell * a + cell * 0.65
-        parts.append(f'<text x="{margin - 5}" y="{middle:.0f}" text-anchor="end">{name}</text>')
-        parts.append(f'<text transform="translate({middle:.0f} {margin - 5}) rotate(-60)">{name}</text>')
+        middle = margin + cell * a + cell * 0.5
+        parts.append(f'<text x="{margin - 6}" y="{middle + 4:.0f}" text-anchor="end">{escape(short[a])}</text>')
+        turn = 0 if len(short[a]) < 4 else -60
+        anchor = "middle" if not turn else "start"
+        place = f'transform="translate({middle:.0f} {margin - 7}) rotate({turn})" text-anchor="{anchor}"'
+        parts.append(f"<text {place}>{escape(short[a])}</text>")
         for b in range(count):
             if a == b:
                 continue
             p = min(max(float(shown[a, b]), 0.0), 1.0)
             limb = (min(a, b), max(a, b)) in limbs
-            title = f"{name} - {escape(result.names[b])}: {p:.2f}{' (limb)' if limb else ''}"
+            title = f"{escape(names[a])} - {escape(names[b])}: {p:.2f}{' (limb)' if limb else ''}"
             ring = ' class="limb"' if limb else ""
+            left, top = margin + cell * b, margin + cell * a
             parts.append(
-                f'<rect{ring} x="{margin + cell * b + 1.5}" y="{margin + cell * a + 1.5}" width="{cell - 3}" '
-                f'height="{cell - 3}" rx="3" fill-opacity="{0.04 + 0.96 * p:.3f}"><title>{title}</title></rect>'
+                f'<rect{ring} x="{left + 1.5}" y="{top + 1.5}" width="{cell - 3}" height="{cell - 3}" rx="3" '
+                f'fill-opacity="{0.04 + 0.96 * p:.3f}"><title>{title}</title></rect>'
             )
-    side = margin + cell * count + 30
+            if p >= 0.05:
+                style = ' class="on"' if p > 0.5 else ""
+                middle_of_cell = f'x="{left + cell / 2}" y="{top + cell / 2 + 3.5}"'
+                parts.append(f'<text{style} {middle_of_cell} text-anchor="middle" font-size="9">{100 * p:.0f}</text>')
+    side = margin + cell * count + 6
     return f'<svg viewBox="0 0 {side} {side}" class="matrix" style="max-width:{side}px">{"".join(parts)}</svg>'
 
 
@@ -122,7 +131,12 @@ def graph(result: Result, width: int = 420, height: int = 360) -> str:
             f'<line x1="{place[a, 0]:.1f}" y1="{place[a, 1]:.1f}" x2="{place[b, 0]:.1f}" y2="{place[b, 1]:.1f}" '
             f'stroke="rgb{colours[b]}" stroke-width="{1.5 + 4 * p:.1f}"{dashed}><title>{title}</title></line>'
         )
+    numbers = short_names(result.names)
     for k, (x, y) in enumerate(place):
-        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="rgb{colours[k]}"/>')
-        parts.append(f'<text x="{x + 9:.1f}" y="{y - 6:.1f}">{escape(result.names[k])}</text>')
+        title = f"<title>{escape(result.names[k])}</title>"
+        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="10" fill="rgb{colours[k]}">{title}</circle>')
+        if numbers[k].isdigit():
+            parts.append(f'<text class="number" x="{x:.1f}" y="{y + 3.5:.1f}" text-anchor="middle">{numbers[k]}</text>')
+        else:
+            parts.append(f'<text x="{x + 13:.1f}" y="{y - 6:.1f}">{escape(numbers[k])}</text>')
     return f'<svg viewBox="0 0 {width} {height}" class="graph">{"".join(parts)}</svg>'

@@ -59,7 +59,9 @@ def number(value: object) -> str:
     """A number as the report shows it; a dash for none."""
     if not isinstance(value, int | float):
         return "–"
-    return f"{value:d}" if isinstance(value, int) else f"{value:.3g}"
+    if isinstance(value, int) or abs(value) >= 100 or (abs(value) >= 10 and float(value).is_integer()):
+        return f"{value:.0f}"
+    return f"{value:.2g}" if abs(value) < 0.1 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
 def metric_tables(metrics: dict) -> list[dict]:

@@ -7,6 +7,8 @@
   const find = (id) => document.getElementById(id);
   const colour = (k, alpha) => `rgba(${data.colours[k].join(",")},${alpha})`;
 
+  let show = () => {};  // puts the pose of a picture into the 3D view, where there is one
+
   function frames() {
     const canvas = find("video");
     if (!canvas) return;
@@ -39,14 +41,26 @@
         pen.fillStyle = colour(k, 0.25 + 0.75 * picture.score[k]);
         pen.beginPath(); pen.arc(p[0], p[1], 8, 0, 2 * Math.PI); pen.fill(); pen.stroke();
       });
+      if (!find("video-names").checked) return;
+      pen.font = "600 20px system-ui, sans-serif";
+      pen.lineWidth = 4;
+      pen.strokeStyle = "rgba(0,0,0,0.75)";
+      pen.fillStyle = "#fff";
+      place.forEach((p, k) => {
+        if (!p) return;
+        pen.strokeText(data.labels[k], p[0] + 11, p[1] - 9);
+        pen.fillText(data.labels[k], p[0] + 11, p[1] - 9);
+      });
     }
-    function step() { slider.value = (Number(slider.value) + 1) % images.length; draw(); }
+    function go(now) { slider.value = now; draw(); show(data.pictures[now]); }
+    function step() { go((Number(slider.value) + 1) % images.length); }
     play.onclick = () => {
       if (timer) { clearInterval(timer); timer = null; } else { timer = setInterval(step, 350); }
       play.textContent = timer ? "Pause" : "Play";
     };
-    slider.oninput = draw;
+    slider.oninput = () => go(Number(slider.value));
     find("video-skeleton").onchange = draw;
+    find("video-names").onchange = draw;
     draw();
   }
 
@@ -54,19 +68,24 @@
     const canvas = find("pose");
     if (!canvas) return;
     const motion = data.motion, pen = canvas.getContext("2d"), slider = find("pose-time"), play = find("pose-play");
-    let yaw = 0.5, tilt = 0.25, zoom = 1, playing = true, held = null, last = null, clock = 0;
+    let yaw = 0.5, tilt = 0.25, zoom = 1, playing = true, held = null, last = null, clock = 0, shown = null;
     const touches = new Map();
     slider.max = motion.poses.length - 1;
+    if (data.pictures.length) {  // as high as the frames beside it
+      const image = new Image();
+      image.onload = () => { canvas.height = Math.round(840 * Math.min(1, Math.max(0.7, image.height / image.width))); draw(); };
+      image.src = data.pictures[0].image;
+    }
     const turned = ([x, y, z]) => {
       const c = Math.cos(yaw), s = Math.sin(yaw), ct = Math.cos(tilt), st = Math.sin(tilt);
       const u = c * x + s * z, w = -s * x + c * z;
       return [u, ct * y - st * w, st * y + ct * w];
     };
     function draw() {
-      const side = canvas.width, scale = 0.44 * side * zoom / motion.radius;
-      const screen = (p) => { const q = turned(p); return [side / 2 + q[0] * scale, side / 2 + q[1] * scale, q[2]]; };
+      const { width, height } = canvas, scale = 0.46 * Math.min(width, height) * zoom / motion.radius;
+      const screen = (p) => { const q = turned(p); return [width / 2 + q[0] * scale, height / 2 + q[1] * scale, q[2]]; };
       pen.fillStyle = "#fafaf8";
-      pen.fillRect(0, 0, side, side);
+      pen.fillRect(0, 0, width, height);
       pen.strokeStyle = "#dedfda";
       pen.lineWidth = 1.5;
       const reach = motion.radius * 0.8;
@@ -76,7 +95,7 @@
           pen.beginPath(); pen.moveTo(p[0], p[1]); pen.lineTo(q[0], q[1]); pen.stroke();
         }
       }
-      const now = Number(slider.value), place = motion.poses[now].map(screen);
+      const now = Number(slider.value), place = (shown ? shown.pose : motion.poses[now]).map(screen);
       const near = (z) => 0.45 + 0.55 * Math.min(1, Math.max(0, 0.5 - 0.5 * z / motion.radius));
       const order = [...data.edges].sort((e, f) => place[f[0]][2] + place[f[1]][2] - place[e[0]][2] - place[e[1]][2]);
       pen.lineCap = "round";
@@ -90,7 +109,7 @@
         pen.fillStyle = colour(k, near(p[2]));
         pen.beginPath(); pen.arc(p[0], p[1], 7 + 5 * near(p[2]), 0, 2 * Math.PI); pen.fill();
       });
-      find("pose-caption").textContent = motion.captions[now];
+      find("pose-caption").textContent = shown ? `${shown.caption} (the same frame)` : motion.captions[now];
     }
     function loop(time) {
       const passed = last === null ? 0 : Math.min(0.1, (time - last) / 1000);
@@ -103,8 +122,10 @@
       draw();
       requestAnimationFrame(loop);
     }
-    play.onclick = () => { playing = !playing; play.textContent = playing ? "Pause" : "Play"; };
-    slider.oninput = () => { playing = false; play.textContent = "Play"; draw(); };
+    const run = (on) => { playing = on; play.textContent = on ? "Pause" : "Play"; };
+    play.onclick = () => { shown = null; run(!playing); };
+    slider.oninput = () => { shown = null; run(false); draw(); };
+    show = (picture) => { if (picture.pose) { shown = picture; run(false); draw(); } };
     const apart = () => { const [p, q] = [...touches.values()]; return Math.hypot(p[0] - q[0], p[1] - q[1]); };
     canvas.addEventListener("pointerdown", (event) => {
       touches.set(event.pointerId, [event.clientX, event.clientY]);

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,6 +15,9 @@ from articulate.data.store import ClipStore
 from articulate.evaluation.protocol import evaluate_run
 from articulate.export.writing import write_json
 from articulate.report import advice, charts, write_report
+from articulate.report.labels import short_names
+from articulate.report.pictures import close_up
+from articulate.report.verdict import verdict
 
 BROWSER = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
@@ -46,14 +50,17 @@ def test_one_file_without_network(run):
     ):
         assert part in text
     assert text.count("data:image/jpeg") == 32
+    assert "A body of 7 keypoints and 6 limbs, moving in 3D" in text
 
 
 def test_alive_in_a_browser(run):
     if BROWSER is None:
         pytest.skip("no Chromium here (apt-get install chromium)")
     page = (run[0] / "report.html").as_uri() + "#check"
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=4000", "--dump-dom", page]
-    dom = subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--virtual-time-budget=4000"]
+    ended = subprocess.run([BROWSER, *options, "--dump-dom", page], capture_output=True, text=True, timeout=120)
+    dom = ended.stdout
+    assert "CONSOLE" not in ended.stderr, ended.stderr[-2000:]
     match = re.search(r'data-check="([^"]*)"', dom)
     assert match, dom[-500:]
     found = json.loads(html.unescape(match.group(1)))
@@ -105,8 +112,11 @@ def test_every_problem_gets_one_sentence_of_advice(result):
     }
     worse = {"ours": {"error_body": 30.0}, "floors": {"mean_pose": {"error_body": 20.0}}}
     found = advice.findings(result, {"label_free": free, "keypoints": worse}, ["clip0: the camera moves"])
-    warnings = [f for f in found if f.level == "warn"]
+    warnings = [f for f in found if f.level in ("warn", "fail")]
     assert len(warnings) == 9 and all(f.advice for f in warnings)
+    said = verdict(result, found, with_truth=True)
+    assert said.level == "fail" and "keypoints are not usable" in said.sentence
+    assert [part.level for part in said.parts] == ["fail", "warn", "warn"]
     said = " ".join(f.text for f in found)
     for part in ("neck, head", "hip - left_foot", "20 of 80 frames", "no better than `mean pose`", "the camera moves"):
         assert part in said
@@ -115,6 +125,31 @@ def test_every_problem_gets_one_sentence_of_advice(result):
 def test_a_good_run_is_called_good(result, run):
     found = advice.findings(dataclasses.replace(result, provenance={}), run[1], [])
     assert {f.level for f in found} == {"good"}
+    said = verdict(result, found, with_truth=False)
+    assert said.sentence.endswith("all of it looks right as far as can be told without labels.")
+    assert {part.words for part in said.parts} == {"looks right"}
+
+
+def test_a_part_that_hardly_beats_its_floor_is_not_praised(result):
+    scores = {"ours": {"mpjpe_d": 6.3}, "floors": {"flat": {"mpjpe_d": 7.0}}}
+    (found,) = advice.about_floors({"pose3d": scores})
+    assert found.level == "warn" and "only a little better than `flat`" in found.text
+    said = verdict(result, [found], with_truth=True)
+    assert said.sentence.endswith("use the 3D with care.") and said.parts[0].words == "not measured"
+
+
+def test_pictures_show_what_the_detector_saw(result):
+    image, xy = np.zeros((96, 96, 3), np.uint8), np.full((7, 2), 50.0)
+    image[20:60, 30:70] = 9
+    size = (96, 96)
+    clips = tuple(dataclasses.replace(clip, source_size=size) for clip in result.clips)
+    box = torch.tensor([[40 / result.store_size, 30.0, 20.0]]).expand(80, 3)
+    near, place = close_up(dataclasses.replace(result, clips=clips, source_from_store=box), 0, image, xy)
+    assert near.shape == (40, 40, 3) and (near == 9).all() and (place == [[20, 30]]).all()
+
+
+def test_short_names_are_numbers_where_nobody_gave_names():
+    assert short_names(["keypoint_00", "keypoint_12", "left_hand"]) == ["0", "12", "left_hand"]
 
 
 def test_curves_skip_a_line_that_was_cut_off(run):
