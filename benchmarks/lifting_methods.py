@@ -49,7 +49,10 @@ def with_depths(views: Sequence[View], depth: Callable[[View, Tensor], Tensor], 
 
 
 def floors(views: Sequence[View], seed: int) -> Result:
-    """Flat; random signs per bone and frame; true signs, both with lengths from the projections and the true tree."""
+    """Flat; random signs per bone and frame; true signs, both with lengths from the projections and the true tree.
+
+    One bound more, for noisy points: true signs with true lengths, points as they are.
+    """
     generator = torch_generator(seed, "random signs")
 
     def settled(view: View, lengths: Tensor, guess: Tensor) -> Tensor:
@@ -66,8 +69,16 @@ def floors(views: Sequence[View], seed: int) -> Result:
             "flat z = 0": with_depths(views, lambda v, _: torch.zeros_like(v.xy[..., 0]), seed),
             "random signs": with_depths(views, random, seed),
             "oracle signs (reads labels)": with_depths(views, lambda v, n: settled(v, n, v.joints[..., 2]), seed),
+            "oracle signs and lengths (reads labels)": with_depths(
+                views, lambda v, _: settled(v, true_lengths(v), v.joints[..., 2]), seed
+            ),
         }
     )
+
+
+def true_lengths(view: View) -> Tensor:
+    """Median true length of every bone."""
+    return (view.joints[:, view.edges[:, 1]] - view.joints[:, view.edges[:, 0]]).norm(dim=-1).median(0).values
 
 
 def as_written(name: str, views: Sequence[View], seed: int, steps: int) -> Result:
@@ -96,14 +107,19 @@ def as_written(name: str, views: Sequence[View], seed: int, steps: int) -> Resul
 def seen_as_view(
     views: Sequence[View], seed: int, config: ViewsConfig, edges: Tensor | None, test: Sequence[View] | None = None
 ) -> Result:
-    """The heading model fitted to `views`: its poses, and the lifted run; on `test` clips where given."""
+    """The heading model fitted to `views`: its poses, and the lifted run; on `test` clips where given.
+
+    `settled` knows no order of frames; `settled in time` does. Where every frame has a yaw of its own, neighbouring
+    frames show nearly one pose from two sides, which no single camera gives: read that row as a bound.
+    """
     xy, clip = pooled(views)
     tree = edges if edges is not None else tree_from_views(xy)
     lifter = choose_start(config, view_data(xy, None, clip, tree), tree, torch_generator(seed, "views")).eval()
     use = list(views if test is None else test)
     xy, clip = pooled(use)
-    run = RunConfig(method="views", scale="clips" if test is None else "training")
+    run = RunConfig(method="views", scale="clips" if test is None else "training", order="set")
     settled = lift_run(xy, None, clip, tree, lifter, run)
+    timed = lift_run(xy, None, clip, tree, lifter, run.model_copy(update={"order": "time"}))
     model = lifter.teacher.model
     assert model is not None
     scale = clip_scales(xy, None, clip, tree) if test is None else lifter.scale.expand(len(xy))
@@ -117,9 +133,11 @@ def seen_as_view(
         "coverage": auto.share,
         "confidence": settled.confidence.mean().item(),
         "sign accuracy by confidence": reliability(settled.joints, settled.confidence, tree, use),
+        "sign accuracy by confidence, in time": reliability(timed.joints, timed.confidence, tree, use),
     }
     whole = raw * prepared.scale[:, None, None]
-    return Result({"heading model": split(whole, use), "settled": split(settled.joints, use)}, facts)
+    joints = {"heading model": whole, "settled": settled.joints, "settled in time": timed.joints}
+    return Result({name: split(found, use) for name, found in joints.items()}, facts)
 
 
 def recall(true: Tensor, found: Tensor) -> float:

@@ -25,21 +25,34 @@ def rest_in_camera(model: HeadingModel, heading: int) -> Float[Tensor, "K 3 K 3"
     return torch.einsum("ai,kilj,bj->kalb", turn, model.rest[heading].reshape(k, 3, k, 3), turn)
 
 
-def expected_lengths(
+def lengths_in_frames(
     model: HeadingModel,
     joints: Float[Tensor, "N K 3"],
     heading: Int[Tensor, " N"],
     edges: Int[Tensor, "L 2"],
-    clip: Int[Tensor, " N"],
-) -> Float[Tensor, "C L"]:
-    """Root of the expected squared length of every bone in every clip (ascending): what is seen and what is unknown."""
+) -> tuple[Float[Tensor, "N L"], Float[Tensor, "N L"]]:
+    """Root of the expected squared length of every bone and frame, and the variance of the length that is unknown."""
     a, b = edges.unbind(1)
-    squared = (joints[:, b] - joints[:, a]).square().sum(-1)
+    bone = joints[:, b] - joints[:, a]
+    unit = bone / bone.norm(dim=-1, keepdim=True).clamp_min(1e-6)
+    squared, unsure = bone.square().sum(-1), torch.zeros_like(bone[..., 0])
     for t in heading.unique().tolist():
-        rest = rest_in_camera(model, t)
-        at = rest.diagonal(dim1=1, dim2=3).sum(-1)
-        squared[heading == t] += (at[a, a] + at[b, b] - at[a, b] - at[b, a]).to(squared)
-    return torch.stack([squared[clip == c].mean(0).sqrt() for c in clip.unique().tolist()])
+        rest, rows = rest_in_camera(model, t).to(joints), heading == t
+        own = rest[b, :, b] + rest[a, :, a] - rest[a, :, b] - rest[b, :, a]
+        squared[rows] += own.diagonal(dim1=-2, dim2=-1).sum(-1)
+        unsure[rows] = torch.einsum("nli,lij,nlj->nl", unit[rows], own, unit[rows])
+    return squared.sqrt(), unsure
+
+
+def flexibility(
+    length: Float[Tensor, "N L"], unsure: Float[Tensor, "N L"], clip: Int[Tensor, " N"]
+) -> Float[Tensor, " L"]:
+    """Variance of every bone's length within the clips beyond what is uncertain: zero for rigid bones."""
+    total = torch.zeros_like(length[0])
+    for c in clip.unique().tolist():
+        rows = clip == c
+        total += rows.sum() * (length[rows].var(0, correction=0) - unsure[rows].mean(0)).clamp_min(0)
+    return total / len(length)
 
 
 def rigid_poses(
@@ -48,17 +61,17 @@ def rigid_poses(
     heading: Int[Tensor, " N"],
     edges: Int[Tensor, "L 2"],
     lengths: Float[Tensor, "N L"],
-    tolerance: float = 0.02,
+    tolerance: float | Float[Tensor, " L"] = 0.02,
     rounds: int = 8,
 ) -> Float[Tensor, "N K 3"]:
     """Most probable joints given the image, the heading and bones of the given lengths, in subject sizes.
 
     Gauss-Newton on the posterior of the heading model with the lengths as further measurements (iterated extended
-    Kalman update, Bell 1993), their standard deviation falling from 0.3 to `tolerance`. The sign of a bone's depth
-    stays that of the posterior unless its neighbours outweigh it.
+    Kalman update, Bell 1993), their standard deviation falling from 0.3 to `tolerance` (one, or one per bone). The sign
+    of a bone's depth stays that of the posterior unless its neighbours outweigh it.
     """
     start = likely_poses(model, points, heading)
-    result = start.clone()
+    result, least = start.clone(), torch.as_tensor(tolerance).to(points).expand(len(edges))
     a, b = edges.unbind(1)
     for t in heading.unique().tolist():
         rows = (heading == t).nonzero()[:, 0]
@@ -68,11 +81,11 @@ def rigid_poses(
         free = start[rows][:, b] - start[rows][:, a]
         bones, pull = free, torch.zeros_like(free)
         for number in range(rounds):
-            sigma = max(tolerance, 0.3 * 0.5**number)
+            sigma = least.clamp_min(0.3 * 0.5**number)
             size = bones.norm(dim=-1).clamp_min(1e-6)
             unit = bones / size[..., None]
             spread = torch.einsum("nla,lamb,nmb->nlm", unit, own, unit)
-            spread = spread + sigma**2 * torch.eye(len(edges)).to(spread)
+            spread = spread + torch.diag(sigma**2)
             missing = lengths[rows] - size - (unit * (free - bones)).sum(-1)
             pull = torch.linalg.solve(spread, missing)[..., None] * unit
             bones = free + torch.einsum("lamb,nmb->nla", own, pull)

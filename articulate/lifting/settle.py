@@ -13,19 +13,25 @@ def bone_lengths(
     edges: Int[Tensor, "L 2"],
     weight: Float[Tensor, "N K"],
     quantile: float = 0.95,
+    noise: float = 0.0,
 ) -> Float[Tensor, " L"]:
     """Length of each bone over the frames of one clip, in units of `xy`, from projections and lifted depths.
 
     The projection is a lower bound that is nearly reached when views vary (its `quantile`), the lifted length a noisy
-    guess without that bound (its median): the mean of the two. Bones that are never seen have length 0.
+    guess without that bound (its median): the mean of the two. `noise`, the standard deviation of each coordinate of
+    `xy`, lengthens projections: E p^2 = p0^2 + 4 noise^2, and a high quantile by noise along the bone as well,
+    sqrt(2) noise times the share of its normal quantile that the spread of p leaves to it. Bones never seen: 0.
     """
     parent, child = edges.unbind(1)
     offset = xy[:, child] - xy[:, parent]
     unseen = (weight[:, child] * weight[:, parent]) <= 0
-    flat = offset.norm(dim=-1).masked_fill(unseen, torch.nan)
-    lifted = (offset.square().sum(-1) + (depth[:, child] - depth[:, parent]).square()).sqrt()
+    squared = (offset.square().sum(-1) - 4 * noise**2).clamp_min(0)
+    flat = squared.sqrt().masked_fill(unseen, torch.nan)
+    lifted = (squared + (depth[:, child] - depth[:, parent]).square()).sqrt()
     typical = lifted.masked_fill(unseen, torch.nan).nanmedian(0).values
-    return torch.nan_to_num((torch.nanquantile(flat, quantile, dim=0) + typical) / 2)
+    # Among frames of one projection the upper quantile picks those that noise has lengthened.
+    longest = torch.nanquantile(flat, quantile, dim=0) - noise
+    return torch.nan_to_num((longest.clamp_min(0) + typical) / 2)
 
 
 def settled_depth(
@@ -53,6 +59,35 @@ def settled_depth(
         step = trust * exact * lifted.sign() + (1 - trust) * lifted
         both = (weight[:, child] * weight[:, parent]) > 0
         result[:, child] = result[:, parent] + torch.where(both, step, lifted)
+    return result - result.mean(1, keepdim=True)
+
+
+def fused_depth(
+    xy: Float[Tensor, "N K 2"],
+    depth: Float[Tensor, "N K"],
+    edges: Int[Tensor, "L 2"],
+    lengths: Float[Tensor, "N L"],
+    lifted_variance: Float[Tensor, "N L"],
+    tolerance: Float[Tensor, " L"],
+    noise: float = 0.0,
+) -> Float[Tensor, "N K"]:
+    """Depths of mean 0 that weigh each lifted dz against sqrt(L^2 - p^2) by the inverse of their variances.
+
+    The closed form varies with its length (standard deviation `tolerance`, so a bone that is not rigid keeps its lifted
+    depth) and with the `noise` of the points; the sign is that of the lifted dz. `edges` in any order.
+    """
+    order = {tuple(sorted(edge)): number for number, edge in enumerate(edges.tolist())}
+    result = torch.zeros_like(depth)
+    for parent, child in root_tree(edges, num_keypoints=depth.shape[1]).edges.tolist():
+        bone = order[(min(parent, child), max(parent, child))]
+        lifted, length = depth[:, child] - depth[:, parent], lengths[:, bone]
+        squared = length.square() - (xy[:, child] - xy[:, parent]).square().sum(-1) + 4 * noise**2
+        exact = squared.clamp_min(0).sqrt()
+        # Variance of dz^2; that of dz is bounded where dz is about zero and its slope is not.
+        doubt = 4 * length.square() * (tolerance[bone] ** 2 + 2 * noise**2)
+        variance = doubt / (4 * squared.abs() + 2 * doubt.sqrt() + 1e-12)
+        share = lifted_variance[:, bone] / (lifted_variance[:, bone] + variance + 1e-12)
+        result[:, child] = result[:, parent] + share * exact * lifted.sign() + (1 - share) * lifted
     return result - result.mean(1, keepdim=True)
 
 

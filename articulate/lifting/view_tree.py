@@ -29,6 +29,24 @@ def length_moments(
     return mean, variance
 
 
+def flexible_share(
+    xy: Float[Tensor, "N K 2"], edges: Int[Tensor, "L 2"], score: Float[Tensor, "N K"] | None = None
+) -> float:
+    """Variance of the 3D length over its square, mean over the bones; zero where the views do not show it beyond doubt.
+
+    From the moments of exact tracks, so rigid bones give zero up to sampling: the difference between the two halves of
+    the frames (every second one), and two thousandths, count as doubt. Noise of the tracks reads as flexibility.
+    """
+
+    def share(part: slice) -> float:
+        mean, variance = length_moments(xy[part].double(), None if score is None else score[part].double())
+        a, b = edges.unbind(1)
+        return (variance[a, b] / (4 * mean[a, b].square())).nanmean().item()
+
+    whole, halves = share(slice(None)), [share(slice(start, None, 2)) for start in (0, 1)]
+    return whole if whole > abs(halves[0] - halves[1]) + 2e-3 else 0.0
+
+
 def tree_from_views(
     xy: Float[Tensor, "N K 2"], score: Float[Tensor, "N K"] | None = None, floor: float = 0.01
 ) -> Int[Tensor, "L 2"]:

@@ -11,7 +11,14 @@ from articulate.lifting.confidence import fit_calibration, view_coverage
 from articulate.lifting.one_clip.factorisation import factorise, metric_upgrade, start_weights
 from articulate.lifting.one_clip.groups import move_groups, pairs_within, tree_paths
 from articulate.lifting.one_clip.lengths import magnitudes
-from articulate.lifting.one_clip.moves import joint_depths, pair_costs, pair_statistics, pose_costs
+from articulate.lifting.one_clip.moves import (
+    joint_depths,
+    pair_costs,
+    pair_statistics,
+    pose_costs,
+    pose_slopes,
+    pose_sweep,
+)
 from articulate.lifting.one_clip.observations import bridged, estimated_noise, observe
 from articulate.lifting.one_clip.viterbi import best_order, flip_margins, jump_costs
 from articulate.seeds import numpy_generator
@@ -60,7 +67,8 @@ def test_pose_and_pair_costs_equal_direct_evaluation():
     root = draw.normal(size=(12, 12))
     precision = root @ root.T
     group = np.array([0, -1, 1, 1])
-    found = pose_costs(depth, deviation, view, precision, group)
+    slope, curvature = pose_slopes(deviation, view, precision)
+    found = pose_costs(depth, slope, curvature, group)
     flat, trust = draw.random((10, 6)), draw.random((5, 6))
     pairs, _ = pairs_within(tree_paths(EDGES), 4)
     mean, weight = draw.random(len(pairs)), draw.random(len(pairs))
@@ -74,6 +82,19 @@ def test_pose_and_pair_costs_equal_direct_evaluation():
         gap = np.sqrt(flat[: len(pairs)] + (z[pairs[:, 1]] - z[pairs[:, 0]]) ** 2) - mean[:, None]
         both = trust[pairs[:, 0]] * trust[pairs[:, 1]]
         assert np.allclose(pairwise[state], (weight[:, None] * both * gap**2).sum(0))
+
+
+def test_slopes_follow_the_flips_of_a_sweep():
+    draw = numpy_generator(0, "sweep")
+    depth, deviation = draw.normal(size=(4, 12)), draw.normal(size=(12, 12))
+    view, root = draw.normal(size=(12, 3)), draw.normal(size=(12, 12))
+    before, precision = depth.copy(), root @ root.T
+    slope, curvature = pose_slopes(deviation, view, precision)
+    groups = move_groups(tree_paths(EDGES), EDGES)
+    pose_sweep(depth, slope, curvature, groups, np.ones(4), np.ones(12), np.array([0.3, 1.0]), 1.0, 5)
+    moved = deviation + np.einsum("lt,ti->tli", depth - before, view).reshape(12, -1)
+    assert (depth != before).any() and np.allclose(abs(depth), abs(before))
+    assert np.allclose(slope, pose_slopes(moved, view, precision)[0])
 
 
 def test_pair_statistics_are_weighted_moments():

@@ -95,52 +95,62 @@ def flip_groups(depth: Array, group: Array, path: Array) -> None:
 
 
 @compiled
-def pose_costs(  # noqa: C901 (one fused loop over frames is what makes it fast)
-    depth: Array, deviation: Array, view: Array, precision: Array, group: Array
-) -> Array:
-    """Change of the pose cost [2^b, T] that flipping each subset of the b groups makes.
+def pose_slopes(deviation: Array, view: Array, precision: Array) -> tuple[Array, Array]:
+    """Derivatives of the pose cost 1/2 d'Pd by the bones' depths: slope [L, T] and curvature [L, L, T].
 
-    Cost 1/2 d'Pd with d = `deviation` [T, 3L] in the body's frame; flipping bone l moves d_l by -2 depth_l view, where
-    `view` [T, 3] is the camera's axis in the body's frame. The body's frame is held fixed.
+    d = `deviation` [T, 3L] in the body's frame, where a change of depth moves a bone along `view` [T, 3], the camera's
+    axis. The body's frame is held fixed, so the cost is exactly quadratic and flips only update the slopes.
     """
+    num_frames, size = deviation.shape
+    num_bones = size // 3
+    slope = np.zeros((num_bones, num_frames))
+    curvature = np.zeros((num_bones, num_bones, num_frames))
+    pull = deviation @ precision
+    for bone in range(num_bones):
+        for axis in range(3):
+            for t in range(num_frames):
+                slope[bone, t] += view[t, axis] * pull[t, 3 * bone + axis]
+        for other in range(num_bones):
+            for axis in range(3):
+                for along in range(3):
+                    weight = precision[3 * bone + axis, 3 * other + along]
+                    for t in range(num_frames):
+                        curvature[bone, other, t] += view[t, axis] * weight * view[t, along]
+    return slope, curvature
+
+
+@compiled
+def pose_costs(depth: Array, slope: Array, curvature: Array, group: Array) -> Array:
+    """Change of the pose cost [2^b, T] that flipping each subset of the b groups makes: each bone by -2 depth."""
     num_frames = depth.shape[1]
     num_groups = group.max() + 1
     bones = np.where(group >= 0)[0]
+    linear = np.zeros((num_groups, num_frames))
+    square = np.zeros((num_groups, num_groups, num_frames))
+    for bone in bones:
+        g = group[bone]
+        for t in range(num_frames):
+            linear[g, t] -= 2.0 * depth[bone, t] * slope[bone, t]
+        for other in bones:
+            h = group[other]
+            for t in range(num_frames):
+                square[g, h, t] += 4.0 * depth[bone, t] * depth[other, t] * curvature[bone, other, t]
     costs = np.zeros((1 << num_groups, num_frames))
-    linear = np.empty(num_groups)
-    square = np.empty((num_groups, num_groups))
-    for t in range(num_frames):
-        linear[:] = 0.0
-        square[:] = 0.0
-        for bone in bones:
-            step = -2.0 * depth[bone, t]
-            for axis in range(3):
-                pull = 0.0
-                for k in range(deviation.shape[1]):
-                    pull += precision[3 * bone + axis, k] * deviation[t, k]
-                linear[group[bone]] += step * view[t, axis] * pull
-            for other in bones:
-                curve = 0.0
-                for axis in range(3):
-                    for along in range(3):
-                        curve += view[t, axis] * precision[3 * bone + axis, 3 * other + along] * view[t, along]
-                square[group[bone], group[other]] += step * curve * -2.0 * depth[other, t]
-        for state in range(1, 1 << num_groups):
-            for g in range(num_groups):
-                if (state >> g) & 1:
-                    costs[state, t] += linear[g]
-                    for h in range(num_groups):
-                        if (state >> h) & 1:
-                            costs[state, t] += 0.5 * square[g, h]
+    for state in range(1, 1 << num_groups):
+        for g in range(num_groups):
+            if (state >> g) & 1:
+                costs[state] += linear[g]
+                for h in range(num_groups):
+                    if (state >> h) & 1:
+                        costs[state] += 0.5 * square[g, h]
     return costs
 
 
 @compiled
 def pose_sweep(
     depth: Array,
-    deviation: Array,
-    view: Array,
-    precision: Array,
+    slope: Array,
+    curvature: Array,
     groups: Array,
     jerk: Array,
     trust: Array,
@@ -152,15 +162,15 @@ def pose_sweep(
     np.random.seed(seed)
     for _ in range(len(depth)):
         group = groups[np.random.randint(len(groups))]
-        unary = weights[0] * trust * pose_costs(depth, deviation, view, precision, group)
+        unary = weights[0] * trust * pose_costs(depth, slope, curvature, group)
         jumps = weights[1] * jump_costs(depth, group, jerk, group.max() + 1)
         path = best_order(unary, jumps, temperature)
         for bone in range(len(depth)):
             if group[bone] >= 0:
-                for t in range(len(path)):
-                    if (path[t] >> group[bone]) & 1:
-                        for axis in range(3):
-                            deviation[t, 3 * bone + axis] -= 2.0 * depth[bone, t] * view[t, axis]
+                for other in range(len(depth)):
+                    for t in range(len(path)):
+                        if (path[t] >> group[bone]) & 1:
+                            slope[other, t] -= 2.0 * depth[bone, t] * curvature[other, bone, t]
         flip_groups(depth, group, path)
 
 

@@ -8,7 +8,7 @@ from articulate.lifting.one_clip.config import OneClipConfig
 from articulate.lifting.one_clip.factorisation import factorise, start_weights
 from articulate.lifting.one_clip.groups import move_groups, pairs_within, tree_paths
 from articulate.lifting.one_clip.lengths import first_lengths, magnitudes, refined_lengths
-from articulate.lifting.one_clip.moves import pair_sweep, pose_costs, pose_sweep
+from articulate.lifting.one_clip.moves import pair_sweep, pose_costs, pose_slopes, pose_sweep
 from articulate.lifting.one_clip.observations import Observations
 from articulate.lifting.one_clip.pose_prior import PosePrior, fitted_prior
 from articulate.lifting.one_clip.viterbi import best_order, flip_margins, jump_costs
@@ -95,8 +95,9 @@ class Search:
         deviation = prior.deviations(self.vectors(depth), rotation)
         view = np.ascontiguousarray(rotation[:, 2])
         precision = np.linalg.inv(prior.regularised())
+        slope, curvature = pose_slopes(deviation, view, precision)
         seed = int(self.generator.integers(2**31))
-        pose_sweep(depth, deviation, view, precision, self.groups, self.jerk, self.frame_trust, self.weights,
+        pose_sweep(depth, slope, curvature, self.groups, self.jerk, self.frame_trust, self.weights,
                    float(temperature), seed)  # fmt: skip
 
     def turn_over(self, depth: np.ndarray, prior: PosePrior, rotation: np.ndarray, temperature: float) -> None:
@@ -124,11 +125,12 @@ class Search:
         precision = np.linalg.inv(best.prior.regularised())
         deviation = best.prior.deviations(self.vectors(best.depth), best.rotation)
         view = np.ascontiguousarray(best.rotation[:, 2])
+        slope, curvature = pose_slopes(deviation, view, precision)
         gaps = np.empty((len(self.flat), len(best.depth)))
         for bone in range(len(best.depth)):
             group = np.full(len(best.depth), -1, np.int64)
             group[bone] = 0
-            unary = self.weights[0] * self.frame_trust * pose_costs(best.depth, deviation, view, precision, group)
+            unary = self.weights[0] * self.frame_trust * pose_costs(best.depth, slope, curvature, group)
             gaps[:, bone] = flip_margins(unary, self.weights[1] * jump_costs(best.depth, group, self.jerk, 1))
         return gaps
 

@@ -1,0 +1,145 @@
+"""Poses of a run from the heading model of a trained lifter: smooth in time or frame by frame, as rigid as they are."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from pydantic import Field
+from torch import Tensor
+
+from articulate.config import StrictModel
+from articulate.lifting.heading_chain import chained_headings
+from articulate.lifting.heading_model import HeadingModel, filled_points
+from articulate.lifting.heading_settle import flexibility, lengths_in_frames, likely_poses, rigid_poses
+from articulate.lifting.heading_time import TimeConfig, timed_poses
+from articulate.lifting.inputs import Prepared, clip_scales, prepare
+from articulate.lifting.settle import bone_lengths, fused_depth, settle_clips
+from articulate.lifting.view_tree import flexible_share
+from articulate.lifting.views import ViewLifter
+
+
+class PoseConfig(StrictModel):
+    """How the poses of the views are found; distances in subject sizes."""
+
+    scale: Literal["training", "clips"] = Field("training", description="size of the subject: as trained, or per clip")
+    order: Literal["time", "set"] = Field("time", description="frames of a clip follow each other, or are a set")
+    time: TimeConfig = TimeConfig.model_validate({})
+    tolerance: float = Field(0.03, gt=0, description="least standard deviation of a length while signs are found")
+    rigidity: float = Field(0.005, gt=0, description="least standard deviation of a length in closed-form depths")
+    exact_noise: float = Field(0.015, gt=0, description="noise of the tracks below which points are taken as exact")
+
+
+@dataclass(frozen=True)
+class Poses:
+    """Joints (camera frame, origin at the centre of the seen points, subject sizes) and what is known about them.
+
+    `variance` is that of the bones' dz, `spread` the standard deviation of each bone's own length over time, `away`
+    P(the bone points away from the camera), `noise` that of the tracks. `points` are the observed ones, gaps filled.
+    """
+
+    joints: Float[Tensor, "N K 3"]
+    points: Float[Tensor, "N K 2"]
+    variance: Float[Tensor, "N L"]
+    lengths: Float[Tensor, "N L"]
+    spread: Float[Tensor, " L"]
+    away: Float[Tensor, "N L"]
+    noise: float
+
+
+def lift_from_views(
+    xy: Float[Tensor, "N K 2"],
+    score: Float[Tensor, "N K"] | None,
+    clip: Int[Tensor, " N"],
+    edges: Int[Tensor, "L 2"],
+    lifter: ViewLifter,
+    config: PoseConfig,
+) -> tuple[Float[Tensor, "N K 3"], Float[Tensor, "N L"]]:
+    """Joints and P(sign of dz right) of frames with two points or more.
+
+    Exact tracks keep their points, and depths follow from bone lengths as far as bones are rigid; noisy ones move to
+    the most probable pose; in between both are mixed. A lifter without heading model gives signs of unknown certainty
+    0.5.
+    """
+    own = lifter.scale.cpu().expand(len(xy)) if config.scale == "training" else clip_scales(xy, score, clip, edges)
+    model = lifter.teacher.model
+    if model is None:
+        device = lifter.scale.device
+        shown = None if score is None else score.to(device)
+        joints = lifter(xy.to(device), shown, own.to(device)).cpu()
+        return settle_clips(joints, score, edges, clip)[0], xy.new_full((len(xy), len(edges)), 0.5)
+    prepared = prepare(xy, score, own)
+    noise = lifter.teacher.track_noise
+    find = poses_in_time if config.order == "time" else poses_of_set
+    found = find(model, prepared, clip, edges, noise, config)
+    least = (found.spread.square() + config.rigidity**2).sqrt()
+    depth = fused_depth(found.points, found.joints[..., 2], edges, found.lengths, found.variance, least)
+    share = 1 / (1 + (config.exact_noise / max(found.noise, 1e-3)) ** 8)
+    exact = torch.cat([found.points, depth[..., None]], -1)
+    pose = share * found.joints + (1 - share) * exact
+    step = pose[:, edges[:, 1], 2] - pose[:, edges[:, 0], 2]
+    confidence = torch.where(step > 0, found.away, 1 - found.away)
+    pose = torch.cat([pose[..., :2], pose[..., 2:] - pose[..., 2:].mean(1, keepdim=True)], -1)
+    pose = pose * prepared.scale[:, None, None]
+    return torch.cat([pose[..., :2] + prepared.centre, pose[..., 2:]], -1), confidence
+
+
+def poses_of_set(
+    model: HeadingModel,
+    prepared: Prepared,
+    clip: Int[Tensor, " N"],
+    edges: Int[Tensor, "L 2"],
+    noise: float,
+    config: PoseConfig,
+) -> Poses:
+    """Most probable poses with bones of their clip's lengths, every frame on its own."""
+    points, shift = centred_again(model, prepared)
+    joints, away, weight = model.posterior(points, edges)
+    heading, known = weight.argmax(1), prepared.weight > 0
+    lengths = torch.zeros(len(points), len(edges)).to(points)
+    for c in clip.unique().tolist():
+        rows = clip == c
+        flat, deep = joints[rows, :, :2], joints[rows, :, 2]
+        lengths[rows] = bone_lengths(flat, deep, edges, known[rows].to(points))
+    flexible = flexibility(*lengths_in_frames(model, likely_poses(model, points, heading), heading, edges), clip)
+    if noise < config.exact_noise:
+        flexible = flexible + flexible_share(prepared.points, edges, prepared.weight) * lengths.mean(0).square()
+    # Lengths cannot be told more finely than the points that they come from.
+    least = max(config.tolerance, 1.5 * noise)
+    rigid = rigid_poses(model, points, heading, edges, lengths, (flexible + least**2).sqrt())
+    variance = model.depth_spread(edges).to(points)[heading].square()
+    rigid = torch.cat([rigid[..., :2] + shift, rigid[..., 2:]], -1)
+    return Poses(rigid, points + shift, variance, lengths, flexible.sqrt(), away, noise)
+
+
+def poses_in_time(
+    model: HeadingModel,
+    prepared: Prepared,
+    clip: Int[Tensor, " N"],
+    edges: Int[Tensor, "L 2"],
+    noise: float,
+    config: PoseConfig,
+) -> Poses:
+    """Most probable smooth motion of every clip; its frames stand in the order of time."""
+    points, shift = centred_again(model, prepared)
+    weight = chained_headings(model.log_likelihood(points), clip)
+    heading = weight.argmax(1)
+    first = likely_poses(model, points, heading)
+    timed = timed_poses(model, prepared.points, prepared.weight, heading, first, clip, edges, noise, config.time)
+    seen = (prepared.weight > 0)[..., None]
+    step = timed.joints[:, edges[:, 1], 2] - timed.joints[:, edges[:, 0], 2]
+    # Other headings than the one followed, and its neighbours, take their share of doubt.
+    near = sum(weight.roll(turn, 1).gather(1, heading[:, None]) for turn in (-2, -1, 0, 1, 2))
+    _, away, _ = model.posterior(points, edges)
+    own = torch.special.ndtr(step / timed.depth_variance.sqrt())
+    away = near * own + (1 - near) * away
+    level = timed.noise.square().mean().sqrt().item()
+    filled = torch.where(seen, prepared.points, timed.joints[..., :2])
+    return Poses(timed.joints, filled, timed.depth_variance, timed.lengths, timed.spread, away, level)
+
+
+def centred_again(model: HeadingModel, prepared: Prepared) -> tuple[Float[Tensor, "N K 2"], Float[Tensor, "N 1 2"]]:
+    """Points with the gaps filled, centred on all of them, and the way back to the centre of those that are seen."""
+    points = filled_points(model, prepared.points, prepared.weight)
+    known = prepared.weight > 0
+    return points, (known[..., None] * (prepared.points - points)).sum(1, keepdim=True) / known.sum(1)[:, None, None]
