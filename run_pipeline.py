@@ -6,16 +6,18 @@ import sys
 from pathlib import Path
 
 from articulate.errors import ArticulateError
+from articulate.waiting import wait_asleep
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """The command line; overrides are `key=value` with dots for sections."""
     parser = argparse.ArgumentParser(
         prog="run_pipeline.py",
-        description="Unlabelled video in; keypoints, the tree of limbs and 3D motion out. "
+        description="Unlabelled video in; keypoints, the tree of limbs and 3D motion out.\n"
         "The same command goes on where it stopped; results are never overwritten.",
-        epilog="examples: run_pipeline.py configs/h36m_split.yaml    "
-        "run_pipeline.py configs/animal_split.yaml 'data.videos=[mouse/*.mp4]' keypoints.num_keypoints=10",
+        epilog="examples:\n  python run_pipeline.py configs/h36m_split.yaml\n"
+        "  python run_pipeline.py configs/animal_split.yaml 'data.videos=[mouse/*.mp4]' keypoints.num_keypoints=10",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("config", type=Path, help="a file in configs/, or your own")
     parser.add_argument(
@@ -30,6 +32,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def main(arguments: list[str]) -> int:
     """Run; returns the exit status and turns every error of the user's into one message."""
     options = parse(arguments)
+    wait_asleep()
     from stages.pipeline import run  # imported late: `--help` answers at once
 
     try:

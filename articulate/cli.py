@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from articulate.errors import ArticulateError, ConfigError, DataError
+from articulate.waiting import wait_asleep
 
 app = typer.Typer(
     name="articulate",
@@ -32,6 +33,7 @@ Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:N, mps or auto")]
 
 def main() -> None:
     """Entry point: run the command, turn every error of the user's into one message."""
+    wait_asleep()
     try:
         app()
     except ArticulateError as error:
@@ -73,7 +75,7 @@ def use_threads(count: int | None) -> None:
         torch.set_num_threads(count)
 
 
-@app.command(epilog="Example: articulate probe mouse/*.mp4")
+@app.command(short_help="Look at videos before training.", epilog="Example: articulate probe mouse/*.mp4")
 def probe(videos: Annotated[list[str], typer.Argument(help="files, globs, folders of videos or pictures")]) -> None:
     """Look at videos before training: what is in them, what may go wrong, which options suit them."""
     from articulate.data.probe import probe as look
@@ -82,7 +84,10 @@ def probe(videos: Annotated[list[str], typer.Argument(help="files, globs, folder
         print(line)
 
 
-@app.command(epilog="Example: articulate apply runs/mouse new/*.mp4 --out tracked --format dlc,sleap --shard 0/2")
+@app.command(
+    short_help="Track new videos with a trained model.",
+    epilog="Example: articulate apply runs/mouse new/*.mp4 --out tracked --format dlc,sleap --shard 0/2",
+)
 def apply(
     run: Annotated[Path, typer.Argument(help="folder of a finished run, or a model.safetensors")],
     videos: Annotated[list[str], typer.Argument(help="files, globs, folders of videos or pictures")],
@@ -119,7 +124,10 @@ def apply(
         raise DataError("these videos failed: " + "; ".join(f"{k} ({v})" for k, v in outcome.failed.items()))
 
 
-@app.command(epilog="Example: articulate export runs/mouse --to dlc sleap bvh --out exported")
+@app.command(
+    short_help="Write results for other tools.",
+    epilog="Example: articulate export runs/mouse --to dlc sleap bvh --out exported",
+)
 def export(
     run: Run,
     more: Annotated[list[str] | None, typer.Argument(help="further formats", metavar="[FORMAT]...")] = None,
@@ -168,7 +176,7 @@ def write_networks_of(run: Path, name: str, folder: Path) -> list[Path]:
     return write_networks(folder, model.detector, size, model.num_keypoints, model.lifter, channels)
 
 
-@app.command(epilog="Example: articulate report runs/mouse")
+@app.command(short_help="Write report.html of a run again.", epilog="Example: articulate report runs/mouse")
 def report(
     run: Run, out: Annotated[Path | None, typer.Option(help="file (default: RUN/results/report.html)")] = None
 ) -> None:
@@ -179,7 +187,7 @@ def report(
     print(write_report(Result.load(run), run, out or run / "results" / "report.html"))
 
 
-@app.command(name="eval", epilog="Example: articulate eval runs/mouse --labels labels.npz")
+@app.command(name="eval", short_help="Measure a run.", epilog="Example: articulate eval runs/mouse --labels labels.npz")
 def evaluate(
     run: Run,
     labels: Annotated[Path | None, typer.Option(help="labels of the video of a run with one clip (.npz)")] = None,
@@ -207,7 +215,7 @@ def evaluate(
         write_atomic(out, text + "\n")
 
 
-@app.command(epilog="Example: articulate info runs/mouse")
+@app.command(short_help="Say what a run or a model file holds.", epilog="Example: articulate info runs/mouse")
 def info(run: Annotated[Path, typer.Argument(help="folder of a finished run, or a model.safetensors")]) -> None:
     """Say what a run or a model file holds: keypoints, limbs, video settings, versions, scores."""
     from articulate.inference.card import card
@@ -216,7 +224,7 @@ def info(run: Annotated[Path, typer.Argument(help="folder of a finished run, or 
     print(card(Model.load(run)))
 
 
-@app.command(epilog="Example: articulate status runs")
+@app.command(short_help="List the runs in a folder.", epilog="Example: articulate status runs")
 def status(runs: Annotated[Path, typer.Argument(help="folder that holds runs")] = Path("runs")) -> None:
     """List the runs in a folder: how far each is, and its last losses."""
     from articulate.run_status import status_of
@@ -232,7 +240,7 @@ def status(runs: Annotated[Path, typer.Argument(help="folder that holds runs")] 
     Console(soft_wrap=True).print(table)
 
 
-@app.command(epilog="Example: articulate doctor")
+@app.command(short_help="Is this machine ready?", epilog="Example: articulate doctor")
 def doctor(folder: Annotated[Path, typer.Option(help="folder where runs would be written")] = Path(".")) -> None:
     """Is this machine ready? Versions, threads, codecs, write permission, optional extras, GPU."""
     from articulate.doctor import examine

@@ -1,7 +1,6 @@
 """One run from its configuration to its folder of results: data, stages, schedule."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from articulate.schedule import Context, GroupConfig, Stage, WholeRun, check_sch
 from articulate.seeds import derive_seed
 from articulate.state import State
 from articulate.training import GroupTrainer
+from articulate.waiting import allowed_threads
 from stages import STAGES
 from stages.artefacts import GroupArtefacts
 from stages.recipes import open_store
@@ -63,7 +63,7 @@ def run(
             f"{config.data.get('recipe')}: {store.num_frames} frames in all, at least {MINIMUM_FRAMES} are needed to "
             "learn what moves; give longer or more videos"
         )
-    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+    torch.set_num_threads(threads or allowed_threads())
     where = choose_device(device or config.device)
     resolved = {
         **config.model_dump(mode="json"),

@@ -1,5 +1,6 @@
 """The command line: help with examples at once, one message per mistake, and what a user sees."""
 
+import os
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 from articulate import cli
 from articulate.doctor import examine
 from articulate.video import VideoWriter
+from articulate.waiting import allowed_threads, wait_asleep
 
 COMMANDS = ("probe", "apply", "export", "report", "eval", "info", "status", "doctor")
 RUNNER = CliRunner()
@@ -24,6 +26,19 @@ def test_importing_the_package_and_its_command_line_loads_no_heavy_library():
     code = "import sys, articulate.cli; print([m for m in ('torch', 'numpy', 'av', 'numba') if m in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
+
+
+def test_threads_sleep_while_they_wait_and_their_number_can_be_said(monkeypatch):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    wait_asleep()
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    wait_asleep()
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert allowed_threads() == 3
+    monkeypatch.setenv("OMP_NUM_THREADS", "many")
+    assert allowed_threads() == len(os.sched_getaffinity(0))
 
 
 def main(monkeypatch, capsys, *words: str) -> tuple[int, str, str]:
