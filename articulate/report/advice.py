@@ -24,6 +24,8 @@ class Finding:
 
 def named(result: Result, keypoints: list[int]) -> str:
     """Names of keypoints, as a list to read."""
+    if len(keypoints) == result.num_keypoints:
+        return "all of them"
     return ", ".join(result.names[k] for k in keypoints)
 
 

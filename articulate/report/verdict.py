@@ -1,12 +1,13 @@
 """The first thing that a reader sees: one sentence on a run, and how far to trust each of its three parts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from articulate.report.advice import ORDER, Finding
 from articulate.result import Result
 
 WORDS = {"good": "looks right", "note": "not made", "warn": "use with care", "fail": "do not rely on it"}
 PARTS = {"keypoints": "Keypoints", "tree": "Limbs", "depth": "3D"}
+ON_SAND = "It stands on keypoints that are not usable."
 NOT_MEASURED = "Nothing was measured about this part."
 
 
@@ -35,6 +36,9 @@ def verdict(result: Result, found: list[Finding], with_truth: bool) -> Verdict:
     `with_truth` says whether errors were measured against ground truth; without it the sentence says that it was not.
     """
     parts = tuple(trust(title, [f for f in found if f.about == about]) for about, title in PARTS.items())
+    if parts[0].level == "fail":
+        fallen = (replace(part, level="fail", words=WORDS["fail"], text=ON_SAND) for part in parts[1:])
+        parts = (parts[0], *fallen)
     count = f"{result.num_keypoints} keypoints"
     limbs = f"{len(result.edges)} limbs" if len(result.edges) else "no limbs"
     body = f"{count} and {limbs}" + ("" if result.motion is None else ", moving in 3D")
