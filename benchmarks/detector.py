@@ -1,25 +1,31 @@
 """Table T1: the self-supervised tasks on MNIST and Fashion-MNIST, alone and together, and every balancing.
 
-Trainings are kept in benchmarks/results/detector_runs.json and not repeated: stop and start again at will.
+Trainings are kept in benchmarks/results/detector_runs.json and not repeated, and `--slice` puts an unfinished one down:
+stop and start again at will. The table holds what is finished; `n` says how many seeds.
 """
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
+from detector_measures import LABELS, OTHER, OutOfTime, Trainings
 from detector_pictures import draw_comparison
-from detector_training import ALL_TASKS, NUM_KEYPOINTS, Setting, Trainings
+from detector_training import ALL_TASKS, NUM_KEYPOINTS, Setting
 from scoreboard import RESULTS, Row, publish
 
 BALANCINGS = ("exponential", "uncertainty", "log", "fixed", "pareto")
-# Nominal steps a second of the full multi-task training at these sizes: on one busy CPU thread, and on a GPU.
-STEPS_A_SECOND = {"cpu": 4.0, "cuda": 40.0}
+PARTS = ("tasks", "long", "balancing", "as_written", "curve", "baselines")
+# Nominal steps a second of the full multi-task training: on one busy CPU thread, and on a GPU.
+STEPS_A_SECOND = {"cpu": 8.0, "cuda": 80.0}
+LONG, LOOKS = 4, (0.1, 0.25, 0.5)
+SWAPPED = ("all tasks, exponential", f"all tasks, {LONG} times")
 UNITS = {
-    "class_accuracy": "%", "distractor_accuracy": "%", "middle_frame_accuracy": "%",
-    "reconstruction_mse": "mean square",
-    "heatmap_elongation": "ratio", "rotation_30": "% of side", "rotation_90": "% of side", "occlusion": "% of side",
-    "alarms": "count",
+    "class_accuracy": "%", "class_accuracy_warped_copies": "%", "distractor_accuracy": "%",
+    "middle_frame_accuracy": "%", "reconstruction_mse": "mean square", "class_accuracy_1000_labels": "%",
+    "class_accuracy_3000_labels": "%", "heatmap_elongation": "ratio", "rotation_30": "% of side",
+    "rotation_90": "% of side", "occlusion": "% of side", "alarms": "count",
 }  # fmt: skip
 TARGETS = {
     ("mnist", "class_accuracy"): 97.7, ("fashion_mnist", "class_accuracy"): 84.5,
@@ -28,122 +34,165 @@ TARGETS = {
     ("mnist", "reconstruction_mse"): 0.0291, ("fashion_mnist", "reconstruction_mse"): 0.0340,
     ("mnist", "swapped"): 93.1, ("fashion_mnist", "swapped"): 82.3,
 }  # fmt: skip
+Plan = dict[tuple[str, str, str], list[Setting]]
 
 
-def rows_of(trainings: Trainings, settings: list[Setting], method: str, table: str = "T1") -> list[Row]:
-    """One row per metric over the seeds; a training that ended with alarms or in chance counts as a failure."""
-    results = [trainings.run(s) for s in settings]
+def plan_of(parts: list[str], steps: int, seeds: int, sets: list[str]) -> Plan:
+    """(table, data, method) -> one setting per seed, most telling first."""
+    plan: Plan = {}
+    for part in parts:
+        for data in sets:
+            main = Setting(data, steps=steps)
+            for table, method, setting, count in MAKERS[part](main, seeds):
+                plan[table, data, method] = [replace(setting, seed=seed) for seed in range(count)]
+    return plan
+
+
+Entries = Iterator[tuple[str, str, Setting, int]]
+
+
+def task_entries(main: Setting, seeds: int) -> Entries:
+    """All tasks together, then each alone."""
+    yield "T1", "all tasks, exponential", main, seeds
+    for task in ALL_TASKS:
+        yield "T1", f"{task} alone", replace(main, tasks=(task,)), seeds
+
+
+def long_entries(main: Setting, seeds: int) -> Entries:
+    """All tasks for longer, measured on the way: the learning curve against images seen."""
+    yield "T1", f"all tasks, {LONG} times the steps", replace(main, steps=LONG * main.steps, looks=LOOKS), 1
+
+
+def balancing_entries(main: Setting, seeds: int) -> Entries:
+    """All tasks under every other balancing; Pareto's weights come from gradients at the heatmaps."""
+    for balancing in BALANCINGS[1:]:
+        yield "T1", f"all tasks, {balancing}", replace(main, balancing=balancing), 1
+
+
+def as_written_entries(main: Setting, seeds: int) -> Entries:
+    """The source's choices that were replaced, one at a time where one task shows it, and all at once."""
+    together = {"distractor": {"judge": "together"}, "middle_frame": {"judge": "together"}}
+    absolute = {**together, "middle_frame": {"judge": "together", "inputs": "absolute"}}
+    for task in ("distractor", "middle_frame"):
+        yield "T1 as written", f"{task} alone, judge `together`", replace(main, tasks=(task,), settings=together), 1
+    alone = replace(main, tasks=("distractor",))
+    yield "T1 as written", "distractor alone, torch's first weights", replace(alone, start="torch"), 1
+    equal = {name: 1.0 for name in main.weights}
+    yield "T1 as written", "all tasks, equal weights from the start", replace(main, weights=equal), 1
+    plain = replace(main, method="plain", temperature=1.0, start="torch", shapes=("concentration",), rate=1.0e-3)
+    plain = replace(plain, settings=absolute, weights={}, middle_frame_after=0.0)
+    yield "T1 as written", "all tasks, everything as written", plain, 1
+
+
+def curve_entries(main: Setting, seeds: int) -> Entries:
+    """All tasks on fewer different images, as many steps."""
+    for number in LABELS[:-1]:
+        yield "T1 curve", f"all tasks, {number} images", replace(main, num_images=number), 1
+
+
+def baseline_entries(main: Setting, seeds: int) -> Entries:
+    """The earlier attempts and what relatives use, each alone."""
+    for task in ("tps_equivariance", "delaunay", "difference_map", "masked_inpainting"):
+        yield "T1 baselines", f"{task} alone", replace(main, tasks=(task,)), 1
+
+
+MAKERS = {
+    "tasks": task_entries, "long": long_entries, "balancing": balancing_entries, "as_written": as_written_entries,
+    "curve": curve_entries, "baselines": baseline_entries,
+}  # fmt: skip
+
+
+def rows_of(trainings: Trainings, key: tuple[str, str, str], settings: list[Setting]) -> list[Row]:
+    """One row per metric over the finished seeds; a training that ended with alarms counts as a failure."""
+    table, data, method = key
+    results = [trainings.done[s.key()] for s in settings if s.key() in trainings.done]
+    if not results:
+        return []
     failures = sum(r["metrics"]["alarms"] > 0 for r in results)
     seconds = sum(r["seconds"] for r in results) / len(results)
-    data = settings[0].data
     rows = []
     for metric, unit in UNITS.items():
         values = [r["metrics"][metric] for r in results if metric in r["metrics"]]
         if values:
             target = TARGETS.get((data, metric))
-            note = f"{settings[0].steps} steps" + (f", to beat {target}" if target else "")
+            note = f"{settings[0].steps * settings[0].batch} images seen" + (f", to beat {target}" if target else "")
             rows.append(Row(table, data, method, metric, unit, values, failures, seconds, trainings.device, note))
+    for seen in results[0].get("looks", []):
+        rows += [
+            Row("T1 curve", data, f"{method}, after {seen['images']} images", metric, UNITS[metric], [value])
+            for metric, value in seen.items()
+            if metric in UNITS
+        ]
     return rows
 
 
-def seeds_of(setting: dict, seeds: int) -> list[Setting]:
-    """The setting with every seed."""
-    return [Setting(**setting, seed=seed) for seed in range(seeds)]
-
-
-def task_rows(trainings: Trainings, data: str, steps: int, seeds: int) -> list[Row]:
-    """All tasks together, then each alone."""
-    rows = rows_of(trainings, seeds_of({"data": data, "steps": steps}, seeds), "all tasks, exponential")
-    for task in ALL_TASKS:
-        rows += rows_of(trainings, seeds_of({"data": data, "steps": steps, "tasks": (task,)}, seeds), f"{task} alone")
-    return rows
-
-
-def swapped_rows(trainings: Trainings, steps: int, seeds: int) -> list[Row]:
+def swapped_rows(trainings: Trainings, plan: Plan) -> list[Row]:
     """Class accuracy with the detector that was trained on the other set."""
     rows = []
-    for data, other in (("mnist", "fashion_mnist"), ("fashion_mnist", "mnist")):
-        settings = seeds_of({"data": other, "steps": steps}, seeds)
-        for setting in settings:
-            trainings.run(setting)
-        values = [trainings.swapped(s, data) for s in settings]
-        note = f"{NUM_KEYPOINTS[other]} keypoints, to beat {TARGETS[data, 'swapped']}"
-        rows.append(Row("T1", data, f"all tasks, trained on {other}", "class_accuracy", "%", values, note=note))
+    for (_, trained_on, method), settings in plan.items():
+        results = [trainings.done[s.key()]["metrics"] for s in settings if s.key() in trainings.done]
+        values = [r["swapped"] for r in results if "swapped" in r]
+        if values:
+            data = OTHER[trained_on]
+            note = f"{NUM_KEYPOINTS[trained_on]} keypoints, to beat {TARGETS[data, 'swapped']}"
+            name = f"{method}, trained on {trained_on}"
+            rows.append(Row("T1", data, name, "class_accuracy", "%", values, note=note))
     return rows
 
 
-def balancing_rows(trainings: Trainings, data: str, steps: int, seeds: int) -> list[Row]:
-    """All tasks under every balancing; Pareto's weights come from gradients at the heatmaps."""
-    rows = []
-    for balancing in BALANCINGS[1:]:
-        settings = seeds_of({"data": data, "steps": steps, "balancing": balancing}, seeds)
-        rows += rows_of(trainings, settings, f"all tasks, {balancing}")
-    return rows
-
-
-def curve_rows(trainings: Trainings, data: str, steps: int, seeds: int) -> list[Row]:
-    """All tasks with fewer images, and with fewer steps: which of both is the reason for a shortfall."""
-    rows = []
-    for number in (1000, 2500, 5000):
-        settings = seeds_of({"data": data, "steps": steps, "num_images": number}, seeds)
-        rows += rows_of(trainings, settings, f"all tasks, {number} images", "T1 curve")
-    for part in (8, 4, 2):
-        settings = seeds_of({"data": data, "steps": steps // part}, seeds)
-        rows += rows_of(trainings, settings, f"all tasks, 1/{part} of the steps", "T1 curve")
-    return [r for r in rows if r.metric.endswith(("accuracy", "mse"))]
-
-
-def baseline_rows(trainings: Trainings, data: str, steps: int, seeds: int) -> list[Row]:
-    """The earlier attempts and what relatives use, each alone; and parts as the source wrote them."""
-    rows = []
-    for task in ("tps_equivariance", "delaunay", "difference_map", "masked_inpainting"):
-        rows += rows_of(trainings, seeds_of({"data": data, "steps": steps, "tasks": (task,)}, seeds), f"{task} alone")
-    plain = {"data": data, "steps": steps, "method": "plain"}
-    rows += rows_of(trainings, seeds_of(plain, seeds), "all tasks, plain soft-argmax")
-    absolute = {"data": data, "steps": steps, "settings": {"middle_frame": {"inputs": "absolute"}}}
-    return rows + rows_of(trainings, seeds_of(absolute, seeds), "all tasks, judge sees absolute positions")
-
-
-def all_rows(trainings: Trainings, parts: Iterable[str], steps: int, seeds: int) -> list[Row]:
-    """The chosen parts, most telling first."""
-    rows = []
-    for part in parts:
-        for data in NUM_KEYPOINTS:
-            if part == "tasks":
-                rows += task_rows(trainings, data, steps, seeds)
-            elif part == "balancing":
-                rows += balancing_rows(trainings, data, steps, seeds)
-            elif part == "curve":
-                rows += curve_rows(trainings, data, steps, seeds)
-            elif part == "baselines":
-                rows += baseline_rows(trainings, data, steps, seeds)
-        if part == "tasks":
-            rows += swapped_rows(trainings, steps, seeds)
-    return rows
+def pixel_rows(trainings: Trainings) -> list[Row]:
+    """What the same small network makes of all pixels, by number of labels: what so few labels are worth."""
+    found = [(data, number, trainings.done.get(f"pixels {data} {number}")) for data in OTHER for number in LABELS]
+    return [
+        Row("T1 curve", data, f"all pixels, {number} labels", "class_accuracy", "%", [value])
+        for data, number, value in found
+        if value is not None
+    ]
 
 
 def main() -> None:
     """Parse the arguments, train what is missing, print the table, draw the pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one seed, tasks only, 25 nominal seconds a training")
-    parser.add_argument("--only", nargs="+", choices=("tasks", "balancing", "curve", "baselines"))
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--budget", type=float, default=120, help="nominal seconds per training")
+    parser.add_argument("--quick", action="store_true", help="one seed, tasks only, 20 nominal seconds a training")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--sets", nargs="+", choices=sorted(NUM_KEYPOINTS), default=list(NUM_KEYPOINTS))
+    parser.add_argument("--seeds", type=int, default=3, help="of the main row and the single tasks; others have one")
+    parser.add_argument("--budget", type=float, default=60, help="nominal seconds per training")
+    parser.add_argument("--slice", type=float, default=float("inf"), help="stop after as many seconds, to go on later")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--pictures", action="store_true", help="also draw docs/pictures/detector_*.png")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    budget, seeds = (25.0, 1) if arguments.quick else (arguments.budget, arguments.seeds)
+    budget, seeds = (20.0, 1) if arguments.quick else (arguments.budget, arguments.seeds)
+    parts = ["tasks"] if arguments.quick else arguments.only
     steps = round(budget * STEPS_A_SECOND[torch.device(arguments.device).type])
-    trainings = Trainings(RESULTS, arguments.device)
-    parts = arguments.only or (("tasks",) if arguments.quick else ("tasks", "balancing", "curve", "baselines"))
-    rows = all_rows(trainings, parts, steps, seeds)
+    trainings = Trainings(RESULTS, arguments.device, arguments.slice)
+    train_all(trainings, plan_of(parts, steps, seeds, arguments.sets))
+    shown = plan_of(parts if arguments.quick else list(PARTS), steps, seeds, list(NUM_KEYPOINTS))
+    rows = [row for key, settings in shown.items() for row in rows_of(trainings, key, settings)]
+    rows += swapped_rows(trainings, shown) + pixel_rows(trainings)
     publish(rows, "detector_quick" if arguments.quick else "detector")
     if arguments.pictures:
         for data in NUM_KEYPOINTS:
             path = Path(__file__).parents[1] / "docs" / "pictures" / f"detector_{data}.png"
             print("picture:", draw_comparison(trainings, data, steps, path))
+
+
+def train_all(trainings: Trainings, plan: Plan) -> None:
+    """Train what is missing, the first seed of everything first, until the slice is over."""
+    jobs = sorted(((s, key[2]) for key, settings in plan.items() for s in settings), key=lambda job: job[0].seed)
+    try:
+        for setting, method in jobs:
+            trainings.run(setting)
+            if method.startswith(SWAPPED):
+                trainings.measure_swapped(setting)
+            if setting.num_images in LABELS[:-1]:
+                for number in LABELS:
+                    trainings.measure_pixels(setting.data, number)
+    except OutOfTime as reason:
+        left = sum(setting.key() not in trainings.done for setting, _ in jobs)
+        print(f"out of time in {reason}; {left} trainings are left: run again", flush=True)
 
 
 if __name__ == "__main__":

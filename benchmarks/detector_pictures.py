@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from detector_training import ALL_TASKS, Setting, Trainings, detect
+from detector_measures import Trainings, detect
+from detector_training import ALL_TASKS, Setting
 from matplotlib.figure import Figure
 from torch import Tensor
 

@@ -16,6 +16,7 @@ from articulate.keypoints.detector import Detection, KeypointDetector, KeypointD
 from articulate.keypoints.mask_terms import mask_attraction, mask_coverage
 from articulate.keypoints.multi_task import MultiTask, MultiTaskConfig, Shape
 from articulate.keypoints.seed_loss import seed_cross_entropy
+from articulate.keypoints.watch import HealthWatch
 from articulate.records import Clips, Seeds, Tracks
 from articulate.schedule import Context, Moment, Stage, WholeRun
 from articulate.state import State
@@ -51,6 +52,7 @@ class KeypointsStage(Stage):
     def __init__(self, config: KeypointsConfig, context: Context) -> None:
         super().__init__()
         self.config = config
+        self.watch = HealthWatch(context.say)
         size = context.store.image_size
         settings = KeypointDetectorConfig(num_keypoints=config.num_keypoints, **config.detector)
         self.detector = KeypointDetector(settings)
@@ -109,10 +111,16 @@ class KeypointsStage(Stage):
             losses |= {"mask_attraction": mask_attraction(xy, flat), "mask_coverage": mask_coverage(xy, flat)}
         return losses
 
+    def after_step(self, state: State, moment: Moment) -> dict[str, float]:
+        """Alarms about keypoints that do no work, now and then."""
+        tracks = state[Tracks]
+        return self.watch.look(tracks.xy.flatten(0, 1), tracks.score.flatten(0, 1), moment.step, moment.share)
+
     def finish(self, run: WholeRun) -> Tracks:
         """The detector's keypoints of all frames; where seeds are known and kept, those: they were fitted per frame."""
         tracks = super().finish(run)
         assert isinstance(tracks, Tracks)
+        self.watch.tell(tracks.xy.flatten(0, 1), tracks.score.flatten(0, 1), "all frames")
         if not self.config.seeds:
             return tracks
         seeds = run.records[Seeds]

@@ -184,7 +184,7 @@ def fit(
     rate: float = 5.0e-3,
 ) -> None:
     """AdamW with a one-cycle rate over shuffled batches; `loss` takes the chosen row numbers."""
-    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1.0e-2)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1.0e-2, fused=True)
     per_epoch = max(1, number // batch)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, epochs * per_epoch)
     for _ in range(epochs):

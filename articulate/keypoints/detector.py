@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from articulate.keypoints.hourglass import Hourglass
+from articulate.keypoints.hourglass import Hourglass, Start
 from articulate.keypoints.soft_argmax import DEFAULT_RADIUS, Method, read_heatmaps
 
 
@@ -21,6 +21,7 @@ class KeypointDetectorConfig(BaseModel):
     channels: int = Field(default=3, gt=0, description="colour channels of the images")
     width: float = Field(default=1.0, gt=0, description="channels of the hourglass relative to Harris 2024")
     skip: Literal["full", "half"] = Field(default="full", description="where side branch 4b joins, see Hourglass")
+    start: Start = Field(default="torch", description="first weights of the hourglass, see Hourglass")
     method: Method = "corrected"
     temperature: float = Field(default=1.0, gt=0)
     radius: int = Field(default=DEFAULT_RADIUS, ge=1, description="half side of the window around the mode, in cells")
@@ -48,7 +49,9 @@ class KeypointDetector(nn.Module):
     def __init__(self, config: KeypointDetectorConfig) -> None:
         super().__init__()
         self.config = config
-        self.hourglass = Hourglass(config.num_keypoints, channels=config.channels, width=config.width, skip=config.skip)
+        self.hourglass = Hourglass(
+            config.num_keypoints, channels=config.channels, width=config.width, skip=config.skip, start=config.start
+        )
 
     def forward(self, images: Float[Tensor, "N C H W"]) -> Detection:
         """Detect the K keypoints of each image."""

@@ -1,5 +1,7 @@
 """The heatmap network: one small hourglass of 3x3 convolutions (Harris 2024, section 4)."""
 
+from typing import Literal
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -8,6 +10,9 @@ from torch.nn import functional
 from articulate.errors import ConfigError
 
 NEGATIVE_SLOPE = 0.1
+# Part of the last layer's gain that is left: heatmaps start with a spread of about one logit at temperature 1.
+LAST_GAIN = 0.5
+Start = Literal["kaiming", "torch"]
 
 
 def scaled(channels: int, width: float) -> int:
@@ -24,9 +29,15 @@ class Hourglass(nn.Module):
     starts before the pooling above it, as in Newell 2016, and is added where the sizes meet on the way up:
     6b (64->64) from layer 4 to layer 7, 4b (48->48) from layer 2 to layer 9. With `skip="half"` 4b starts behind
     layer 3 instead and joins layer 8, which costs a quarter less time and blurs the heatmaps.
+
+    `start`: torch's own initialisation shrinks the signal in every layer, so that the first heatmaps are flat to
+    within hundredths and their modes stand at the border whatever the image shows; with `kaiming` (He et al. 2015,
+    eq. 14 for LeakyReLU, no bias) they differ from image to image from the first step.
     """
 
-    def __init__(self, num_keypoints: int, *, channels: int = 3, width: float = 1.0, skip: str = "full") -> None:
+    def __init__(
+        self, num_keypoints: int, *, channels: int = 3, width: float = 1.0, skip: str = "full", start: Start = "torch"
+    ) -> None:
         super().__init__()
         if skip not in ("full", "half"):
             raise ConfigError(f"skip = {skip!r} is not known; use 'full' or 'half'")
@@ -41,6 +52,8 @@ class Hourglass(nn.Module):
         self.conv8 = conv3x3(c64, c48)
         self.conv10 = conv3x3(c48, c20)
         self.conv11 = conv3x3(c20, num_keypoints)
+        if start == "kaiming":
+            self.start_lively()
 
     def forward(self, images: Float[Tensor, "N C H W"]) -> Float[Tensor, "N K H W"]:
         """Heatmaps (logits) of `images` in [0, 1]. Raises ConfigError when a side is not divisible by 4."""
@@ -58,6 +71,15 @@ class Hourglass(nn.Module):
         else:
             up = unpool(up).add_(activate(self.conv4b(full)))
         return self.conv11(activate(self.conv10(up)))
+
+    @torch.no_grad()
+    def start_lively(self) -> None:
+        """Weights that keep the signal's size from layer to layer, no biases."""
+        for layer in self.children():
+            assert isinstance(layer, nn.Conv2d) and layer.bias is not None
+            nn.init.kaiming_normal_(layer.weight, a=NEGATIVE_SLOPE)
+            nn.init.zeros_(layer.bias)
+        self.conv11.weight.mul_(LAST_GAIN)
 
 
 def conv3x3(inputs: int, outputs: int) -> nn.Conv2d:

@@ -3,6 +3,7 @@
 import torch
 
 from articulate.keypoints.health import check_keypoints
+from articulate.keypoints.watch import HealthWatch
 from articulate.seeds import torch_generator
 
 
@@ -35,3 +36,18 @@ def test_each_fault_is_found_and_explained() -> None:
 def test_a_still_video_has_no_dead_keypoints() -> None:
     xy = torch.rand(1, 5, 2, generator=torch_generator(1, "still")).expand(50, -1, -1) + 0.2
     assert check_keypoints(xy, torch.ones(50, 5)) == []
+
+
+def test_alarms_show_during_training_once_each_and_not_at_the_start() -> None:
+    said: list[str] = []
+    watch = HealthWatch(said.append, every=10, after=0.25)
+    xy, score = healthy()
+    xy[:, 1] = 0
+    assert watch.look(xy, score, 9, 0.1) == {} and watch.look(xy, score, 30, 0.4) == {}
+    assert watch.look(xy, score, 39, 0.4)["keypoints.centre_stuck"] == 1
+    assert len(said) == 1 and said[0].startswith("keypoints, step 40: keypoint 1 stays in the middle")
+    watch.look(xy, score, 49, 0.5)
+    assert len(said) == 1
+    xy[:, 2] = 0
+    watch.look(xy, score, 59, 0.6)
+    assert len(said) == 3 and "keypoints 1, 2 stay in the middle" in said[1] and "lie on each other" in said[2]

@@ -13,10 +13,13 @@ from articulate.keypoints.tasks.base import Frame, Task, TaskConfig, TaskResult,
 
 
 class MiddleFrameConfig(TaskConfig):
-    """How strong the full warp is, and in which form the judge sees the poses."""
+    """How strong the full warp is, in which form the judge sees the poses, and how it is asked."""
 
     inputs: Literal["relative", "absolute"] = Field(
         default="relative", description="poses minus their mean, or as they are (source)"
+    )
+    judge: Literal["each", "together"] = Field(
+        default="each", description="one network scores every frame against the others, or names the frame (source)"
     )
     warp: WarpConfig = Field(default_factory=WarpConfig)
 
@@ -27,7 +30,8 @@ class MiddleFrame(Task[MiddleFrameConfig]):
     The frames are the image, the image under half a thin-plate warp, and under the whole warp; both warps sample the
     original once. The game is solvable only where keypoints follow the image. With `inputs="relative"` the judge sees
     each pose minus the mean of the three, over the batch's root mean square: a linear change of the same 6K numbers
-    with which it learns in tens of steps what takes it thousands from absolute positions.
+    with which it learns in tens of steps what takes it thousands from absolute positions. With `judge="each"` the MLP
+    has one output and scores each frame in turn, listed before the other two, so that every game teaches three times.
     Metric: `middle_frame_accuracy`, chance 1 / 3.
     """
 
@@ -35,7 +39,8 @@ class MiddleFrame(Task[MiddleFrameConfig]):
 
     def __init__(self, config: MiddleFrameConfig, frame: Frame) -> None:
         super().__init__(config, frame)
-        self.judge = mlp([6 * frame.num_keypoints, *widths((512, 1024, 2048, 512), config.width), 3])
+        outputs = 3 if config.judge == "together" else 1
+        self.judge = mlp([6 * frame.num_keypoints, *widths((512, 1024, 2048, 512), config.width), outputs])
 
     def views(
         self,
@@ -64,12 +69,19 @@ class MiddleFrame(Task[MiddleFrameConfig]):
         poses = torch.stack([detection.xy[:number], half, whole], 1).flatten(2)
         order = torch.rand(number, 3, generator=generator, device=generator.device).argsort(-1).to(poses.device)
         shuffled = poses.gather(1, order[..., None].expand_as(poses))
-        scores = self.judge(self.prepared(shuffled).flatten(1))
+        scores = self.scores(self.prepared(shuffled))
         answer = (order == 1).long().argmax(-1)
         accuracy = (scores.argmax(-1) == answer).to(scores.dtype).mean()
         return TaskResult(
             {"middle_frame": functional.cross_entropy(scores, answer)}, {"middle_frame_accuracy": accuracy.detach()}
         )
+
+    def scores(self, poses: Float[Tensor, "n 3 D"]) -> Float[Tensor, "n 3"]:
+        """How much each frame looks like the middle one."""
+        if self.config.judge == "together":
+            return self.judge(poses.flatten(1))
+        turned = torch.stack([poses.roll(-place, 1) for place in range(3)], 1)
+        return self.judge(turned.flatten(0, 1).flatten(1)).view(-1, 3)
 
     def prepared(self, poses: Float[Tensor, "n 3 D"]) -> Float[Tensor, "n 3 D"]:
         """The poses as the judge sees them."""

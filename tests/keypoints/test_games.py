@@ -1,0 +1,67 @@
+"""The two games: fair judges, which learn from few images; and first heatmaps that show the image."""
+
+import torch
+
+from articulate.keypoints.detector import KeypointDetector, KeypointDetectorConfig
+from articulate.keypoints.hourglass import Hourglass
+from articulate.keypoints.multi_task import MultiTask, MultiTaskConfig
+from articulate.keypoints.soft_argmax import draw_gaussians
+from articulate.keypoints.tasks import TASKS, Frame
+from articulate.seeds import torch_generator
+
+
+def spots(number: int, generator: torch.Generator) -> torch.Tensor:
+    """Images of one blurred dot each."""
+    return draw_gaussians(torch.rand(number, 1, 2, generator=generator) * 1.4 - 0.7, (16, 16), 1.5)
+
+
+def test_the_distractor_game_leaves_chance_within_a_thousand_images() -> None:
+    """Judge and detector start from nothing; the judge that sees all images at once is still guessing by then."""
+    torch.manual_seed(0)
+    config = KeypointDetectorConfig(num_keypoints=2, channels=1, width=0.3, start="kaiming", temperature=0.3)
+    detector = KeypointDetector(config)
+    tasks = MultiTask(MultiTaskConfig(tasks={"distractor": {"width": 0.05}}, shapes=()), config, (16, 16))
+    optimiser = torch.optim.Adam([*detector.parameters(), *tasks.parameters()], lr=5e-3)
+    generator, won = torch_generator(0, "steps"), []
+    for _ in range(40):
+        result = tasks(detector, spots(24, generator), generator)
+        optimiser.zero_grad()
+        result.losses["distractor"].backward()
+        optimiser.step()
+        won.append(float(result.metrics["distractor_accuracy"]))
+    assert sum(won[-20:]) / 20 > 0.85
+
+
+def test_the_judge_of_each_image_does_not_care_about_their_order() -> None:
+    task = TASKS["distractor"](TASKS["distractor"].Config(width=0.1, num_images=3), Frame(2, 1, (16, 16)))
+    generator = torch_generator(0, "order")
+    shown, cleaned = torch.rand(4, 3, 1, 16, 16, generator=generator), torch.rand(4, 2, 16, 16, generator=generator)
+    order = torch.tensor([2, 0, 1])
+    assert torch.allclose(task.scores(cleaned, shown[:, order]), task.scores(cleaned, shown)[:, order], atol=1e-6)
+
+
+def test_a_judge_whose_units_are_all_shut_can_still_learn() -> None:
+    task = TASKS["distractor"](TASKS["distractor"].Config(width=0.1), Frame(2, 1, (16, 16)))
+    with torch.no_grad():
+        task.features[-2].bias.fill_(-100.0)
+    shown, cleaned = torch.rand(4, 2, 1, 16, 16), torch.rand(4, 2, 16, 16).requires_grad_()
+    scores = task.scores(cleaned, shown)
+    (gradient,) = torch.autograd.grad((scores[:, 0] - scores[:, 1]).sum(), cleaned)
+    assert gradient.abs().sum() > 0
+
+
+def test_the_judge_of_each_frame_turns_with_the_frames() -> None:
+    task = TASKS["middle_frame"](TASKS["middle_frame"].Config(width=0.05), Frame(2, 1, (16, 16)))
+    poses = torch.rand(5, 3, 4, generator=torch_generator(0, "poses"))
+    assert torch.allclose(task.scores(poses.roll(1, 1)), task.scores(poses).roll(1, 1), atol=1e-6)
+
+
+def test_first_heatmaps_differ_from_image_to_image() -> None:
+    images = torch.rand(16, 1, 28, 28, generator=torch_generator(0, "images")).round()
+    spread = {}
+    for start in ("torch", "kaiming"):
+        torch.manual_seed(0)
+        with torch.no_grad():
+            spread[start] = float(Hourglass(5, channels=1, start=start)(images).std(0).mean())
+    # Flat to within hundredths of a logit, and of the order of one.
+    assert spread["torch"] < 0.05 and 0.2 < spread["kaiming"] < 2
