@@ -48,6 +48,9 @@ def main(arguments: list[str]) -> int:
         print(f"\nDisk full: {error}. Nothing that was there is lost; free space, same command again.", file=sys.stderr)
         return 5
     print(f"results: {folder}")
+    if (folder / "report.html").is_file():
+        print(f"look at: {folder / 'report.html'}")
+    print(f"go on:   articulate export {folder.parent} --to dlc sleap bvh    articulate apply {folder.parent} VIDEOS")
     return 0
 
 

@@ -11,7 +11,7 @@ from articulate.export import RUN_FILES, write_run_files
 from articulate.lifting.articulation import articulation_from_motion
 from articulate.model import save_run_model
 from articulate.records import Motion, Record, Skeleton, Tracks
-from articulate.report import write_report
+from articulate.report import judge, write_report
 from articulate.result import ClipInfo, Result
 from articulate.runs import write_atomic
 from articulate.schedule import Context, Stage, WholeRun
@@ -57,6 +57,7 @@ class ExportStage(Stage):
         save_run_model(context.folder.path)
         if self.config.report:
             write_report(result, context.folder.path, context.folder.results / "report.html")
+        context.say(f"found: {judge(result, metrics)[1].sentence}")
         return None
 
 

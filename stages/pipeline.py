@@ -153,7 +153,8 @@ def run_schedule(config: RunConfig, stages: Mapping[str, Stage], context: Contex
             trainer.train(upstream, f"{title}  {context.device}")
         for stage in members:
             stage.eval()
-            progress = Progress(f"{title}  {stage.name}: all frames", context.store.num_frames)
+            what = "all frames" if len(members) == 1 else f"{stage.name}: all frames"
+            progress = Progress(f"{title}  {what}", context.store.num_frames)
             record = stage.finish(whole)
             if record is not None:
                 records.add(record)

@@ -1,5 +1,5 @@
 """`report.html`: what a run found, how far to trust it and what to try next, in one file without network."""
 
-from articulate.report.build import write_report
+from articulate.report.build import judge, write_report
 
-__all__ = ["write_report"]
+__all__ = ["judge", "write_report"]

@@ -18,7 +18,7 @@ from articulate.report import advice, charts, meanings
 from articulate.report.labels import short_names
 from articulate.report.pictures import shown_motion, shown_pictures
 from articulate.report.rows import clip_rows, keypoint_rows, limb_rows
-from articulate.report.verdict import verdict
+from articulate.report.verdict import Verdict, verdict
 from articulate.result import Result, read_json
 
 CITE = """@software{articulate,
@@ -49,14 +49,26 @@ def read_config(result: Result, run_folder: Path) -> str:
     return json.dumps(finite(dict(result.provenance).get("config", {})), indent=1)
 
 
+def read_metrics(run_folder: Path) -> dict[str, Any]:
+    """The metrics of a run; nothing where it has none."""
+    places = [run_folder / "results" / "metrics.json", run_folder / "metrics.json"]
+    return next((read_json(place) for place in places if place.is_file()), {})
+
+
+def judge(result: Result, metrics: dict[str, Any]) -> tuple[list[advice.Finding], Verdict]:
+    """All findings about a run, and what to think of it at first sight."""
+    found = advice.findings(result, metrics, store_warnings(result))
+    measured = any(part in metrics for part in ("keypoints", "tree", "pose3d"))
+    return found, verdict(result, found, measured)
+
+
 def write_report(result: Result, run_folder: Path | str, out: Path | str) -> Path:
     """Write the report of a run to `out`; log, configuration and `metrics.json` come from `run_folder`.
 
     Parts whose source is absent say so. Raises ExportError when the file cannot be written.
     """
     run_folder, out = Path(run_folder), Path(out)
-    places = [run_folder / "results" / "metrics.json", run_folder / "metrics.json"]
-    metrics = next((read_json(place) for place in places if place.is_file()), {})
+    metrics = read_metrics(run_folder)
     free = metrics.get("label_free", {})
     provenance = dict(result.provenance)
     config = provenance.get("config")
@@ -70,8 +82,7 @@ def write_report(result: Result, run_folder: Path | str, out: Path | str) -> Pat
         "pictures": shown_pictures(result, view),
         "motion": shown_motion(result, view),
     }
-    found = advice.findings(result, metrics, store_warnings(result))
-    measured = any(part in metrics for part in ("keypoints", "tree", "pose3d"))
+    found, said = judge(result, metrics)
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     environment.filters["code"] = code
     template = environment.from_string((folder / "template.html").read_text())
@@ -81,7 +92,7 @@ def write_report(result: Result, run_folder: Path | str, out: Path | str) -> Pat
         groups=group_titles(config),
         stand_in=provenance.get("stand_in"),
         facts=facts(result),
-        verdict=verdict(result, found, measured),
+        verdict=said,
         findings=found,
         clips=clip_rows(result),
         tables=meanings.metric_tables(metrics),

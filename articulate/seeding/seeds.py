@@ -50,11 +50,11 @@ def find_seeds(
         return None
     found = read_appearance(store, config)
     if isinstance(found, str):
-        say(f"seeds: none ({found})")
+        say(f"seeds by colour: none ({found})")
         return None
     decided = decide_figure(found, num_keypoints, config)
     if isinstance(decided, str):
-        say(f"seeds: none ({decided})")
+        say(f"seeds by colour: none ({decided})")
         return None
     return finish_seeds(store, found, decided, num_keypoints, config)
 
