@@ -4,8 +4,8 @@ from typing import no_type_check
 
 from numba import njit
 
-from articulate.sketch.coverage_kernels import MAXIMUM, OVER
 from articulate.sketch.kernels import FAST, LOG_2, halving, type_like
+from articulate.sketch.limb_kernels import MAXIMUM, OVER
 from articulate.sketch.profiles import COVERAGE_FLOOR, OCCLUSION_CEILING
 
 

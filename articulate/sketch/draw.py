@@ -72,7 +72,7 @@ def draw_limbs(
     drawn_depth = depth if composition == "over" and colour is not None else None
     if choose_backend(backend, start.device, start.dtype) == "numba":
         settings = Settings(size, profile, composition, step, temperature, threshold)
-        image = draw_compiled(geometry, weights, drawn_depth, colours, settings)
+        image = draw_compiled(geometry, weights, drawn_depth, colours, not widths.requires_grad, settings)
     else:
         image = draw_reference(geometry, weights, drawn_depth, colours, size, profile, composition, step, temperature)
     coverage, painted = image[:, :1], image[:, 1:]

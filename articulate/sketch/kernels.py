@@ -1,20 +1,17 @@
-"""Compiled pieces of the renderer that work on one band of pixels of one limb.
+"""Compiled profiles of a stroke: intensity and its derivatives, in the precision of their arguments.
 
-A band is a few neighbouring rows, stored column by column, so that the columns a limb meets are one range of pixels:
-long enough that the compiler's vectors are full even where strokes are thin. Inner loops run over it without calls or
-branches. A profile is passed as a named tuple of its own type: each is compiled alone, the first time that it is used.
-Ranges are unsigned, because an index that might be negative stops the vectoriser.
-The functions carry `no_type_check` because run-time shape checks cannot enter compiled code.
+A profile is passed to the kernels as a named tuple of its own type: each is compiled alone, the first time that it is
+used. The functions carry `no_type_check` because run-time shape checks cannot enter compiled code.
 """
 
-from math import ceil, exp, floor, sqrt
+from math import exp, sqrt
 from typing import NamedTuple, no_type_check
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import overload
 
-from articulate.sketch.profiles import LENGTH2_FLOOR, SPINE_ROUNDING
+from articulate.sketch.profiles import SPINE_ROUNDING
 
 # Reordering of sums and fused multiply-add; NaN and infinity keep their meaning.
 FAST = {"reassoc", "nsz", "arcp", "contract", "afn"}
@@ -159,120 +156,3 @@ def slopes_overload(profile, distance2, r, h):
 
     chosen = {Gaussian: gaussian, Student: student, Exponential: exponential}
     return chosen.get(profile.instance_class, smooth_step)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-@no_type_check
-def chord(ax, ay, dx, dy, reach, y):
-    """Left and right end of the points at height y within `reach` of the segment (left > right: none)."""
-    low, high = 4.0, -4.0
-    reach2 = reach * reach
-    for end in range(2):
-        v = y - (ay + end * dy)
-        if v * v <= reach2:
-            half = sqrt(reach2 - v * v)
-            low = min(low, ax + end * dx - half)
-            high = max(high, ax + end * dx + half)
-    # The band between the two end discs: |cross product| <= reach |d| and 0 <= dot product <= |d|^2.
-    uy = y - ay
-    length2 = dx * dx + dy * dy
-    side = reach * sqrt(length2)
-    first, last = -1e9, 1e9
-    if abs(dy) > 1e-12:
-        p, q = (uy * dx - side) / dy, (uy * dx + side) / dy
-        first, last = max(first, min(p, q)), min(last, max(p, q))
-    elif abs(uy * dx) > side:
-        first = 1e9
-    if abs(dx) > 1e-12:
-        p, q = -uy * dy / dx, (length2 - uy * dy) / dx
-        first, last = max(first, min(p, q)), min(last, max(p, q))
-    elif uy * dy < 0.0 or uy * dy > length2:
-        first = 1e9
-    if first <= last:
-        low = min(low, ax + first)
-        high = max(high, ax + last)
-    return low, high
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-@no_type_check
-def columns_near(ax, ay, dx, dy, reach, top, bottom, num_columns):
-    """First and one-past-last column within `reach` of the segment in the rows between heights `top` and `bottom`.
-
-    A capsule is convex: its extent in a strip is reached on the strip's border, or at an end that lies in the strip.
-    """
-    low, high = chord(ax, ay, dx, dy, reach, top)
-    if bottom > top:
-        low_bottom, high_bottom = chord(ax, ay, dx, dy, reach, bottom)
-        low, high = min(low, low_bottom), max(high, high_bottom)
-        for end in range(2):
-            if top <= ay + end * dy <= bottom:
-                low = min(low, ax + end * dx - reach)
-                high = max(high, ax + end * dx + reach)
-    if low > high:
-        return 0, 0
-    begin = ceil(((max(low, -2.0) + 1.0) * num_columns - 1.0) * 0.5)
-    end = floor(((min(high, 2.0) + 1.0) * num_columns - 1.0) * 0.5) + 1
-    return max(0, begin), min(num_columns, end)
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-@no_type_check
-def band_intensity(limb, y, across, down, profile, n, lo, hi, h, t):
-    """Fill h[n] and t[n] (intensity, position along the limb) at pixels lo to hi of the band whose first row is y."""
-    ax, ay, width0 = limb[0], limb[1], limb[4]
-    dx, dy, taper = limb[2] - ax, limb[3] - ay, limb[5] - width0
-    zero, one = type_like(ax, 0.0), type_like(ax, 1.0)
-    inverse = one / (dx * dx + dy * dy + type_like(ax, LENGTH2_FLOOR))
-    top = y - ay
-    for i in range(lo, hi):
-        ux, uy = across[i] - ax, down[i] + top
-        s = min(max((ux * dx + uy * dy) * inverse, zero), one)
-        qx, qy = ux - s * dx, uy - s * dy
-        t[n, i] = s
-        h[n, i] = stroke(profile, qx * qx + qy * qy, width0 + taper * s)
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-@no_type_check
-def band_gradient(limb, y, across, down, profile, n, lo, hi, h, t, g_alpha, g_t, weight, grad):
-    """Add one band's share to the gradient of one limb's (start, end, half-widths); returns that of its weight.
-
-    Chain rule through d2 = |p - a - t d|^2, r = w0 + t (w1 - w0) and t = (p - a).d / (|d|^2 + floor) where t is inside.
-    """
-    ax, ay, width0 = limb[0], limb[1], limb[4]
-    dx, dy, taper = limb[2] - ax, limb[3] - ay, limb[5] - width0
-    zero, one = type_like(ax, 0.0), type_like(ax, 1.0)
-    inverse = one / (dx * dx + dy * dy + type_like(ax, LENGTH2_FLOOR))
-    top = y - ay
-    sx, sy, stx, sty = zero, zero, zero, zero
-    r0, r1, sux, suy, st, s_all, by_weight = zero, zero, zero, zero, zero, zero, zero
-    for i in range(lo, hi):
-        ti = t[n, i]
-        ux, uy = across[i] - ax, down[i] + top
-        qx, qy = ux - ti * dx, uy - ti * dy
-        by_distance2, by_width = slopes(profile, qx * qx + qy * qy, width0 + taper * ti, h[n, i])
-        by_weight += g_alpha[n, i] * h[n, i]
-        g = g_alpha[n, i] * weight
-        gr = g * by_width
-        g = (g + g) * by_distance2
-        gx, gy = g * qx, g * qy
-        sx += gx
-        sy += gy
-        stx += gx * ti
-        sty += gy * ti
-        r0 += gr
-        r1 += gr * ti
-        gt = gr * taper + g_t[n, i] - gx * dx - gy * dy
-        gt = gt if (ti > zero and ti < one) else zero
-        sux += gt * ux
-        suy += gt * uy
-        st += gt * ti
-        s_all += gt
-    grad[0] += stx - sx + inverse * (st * (dx + dx) - s_all * dx - sux)
-    grad[1] += sty - sy + inverse * (st * (dy + dy) - s_all * dy - suy)
-    grad[2] += inverse * (sux - st * (dx + dx)) - stx
-    grad[3] += inverse * (suy - st * (dy + dy)) - sty
-    grad[4] += r0 - r1
-    grad[5] += r1
-    return by_weight

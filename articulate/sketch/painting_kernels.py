@@ -5,29 +5,28 @@ from typing import no_type_check
 import numpy as np
 from numba import njit
 
+from articulate.sketch.band_kernels import ROWS, band_places, load_band, store_band
 from articulate.sketch.colour_kernels import band_colour, band_colour_gradient, band_visibility, occlusion_gradient
-from articulate.sketch.coverage_kernels import (
+from articulate.sketch.kernels import FAST
+from articulate.sketch.limb_kernels import (
     MAXIMUM,
     OVER,
     band_coverage,
-    band_places,
+    band_gradient,
     complete_exclusive,
     gather_band,
-    load_band,
-    store_band,
 )
-from articulate.sketch.kernels import FAST, band_gradient
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 @no_type_check
 def draw_painting(
-    limbs, weight, depth, colour, profile, composition, skip_zero, inverse_temperature, columns, rows, height, image,
+    limbs, weight, depth, colour, profile, composition, skip_zero, inverse_temperature, columns, rows, image,
     samples, lines,
 ):  # fmt: skip
-    """Write rows `lines` of the images `samples` into image [B, 1 + C, H, W], `height` rows at a time."""
-    num_limbs, width = limbs.shape[1], columns.size * height
-    across, down = band_places(columns, rows, height)
+    """Write rows `lines` of the images `samples` into image [B, 1 + C, H, W]."""
+    num_limbs, width = limbs.shape[1], columns.size * ROWS
+    across, down = band_places(columns, rows)
     planes = np.empty((5, num_limbs, width), limbs.dtype)
     h, t, alpha, exclusive, share = planes[0], planes[1], planes[2], planes[3], planes[4]
     spare, painted = np.empty((4, width), limbs.dtype), np.empty((colour.shape[3], width), limbs.dtype)
@@ -35,10 +34,10 @@ def draw_painting(
     best = np.empty(width, np.int32)
     active, begin, end = np.empty(num_limbs, np.int64), np.empty(num_limbs, np.uint64), np.empty(num_limbs, np.uint64)
     for b in range(samples[0], samples[1]):
-        for first in range(lines[0], lines[1], height):
-            last = min(first + height, lines[1])
+        for first in range(lines[0], lines[1], ROWS):
+            last = min(first + ROWS, lines[1])
             count = gather_band(
-                limbs[b], weight[b], rows, first, last, columns.size, height, across, down, profile, skip_zero, active,
+                limbs[b], weight[b], rows, first, last, columns.size, across, down, profile, skip_zero, active,
                 begin, end, h, t,
             )  # fmt: skip
             if count == 0:
@@ -51,8 +50,8 @@ def draw_painting(
             for c in range(painted.shape[0]):
                 for i in range(width):
                     painted[c, i] *= coverage[i]
-                store_band(painted[c], height, first, last, image[b, 1 + c])
-            store_band(coverage, height, first, last, image[b, 0])
+                store_band(painted[c], first, last, image[b, 1 + c])
+            store_band(coverage, first, last, image[b, 0])
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
@@ -71,12 +70,12 @@ def share_gradient(composition, count, begin, end, g_share, visible, g_alpha):
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 @no_type_check
 def painting_gradient(
-    limbs, weight, depth, colour, profile, composition, skip_zero, inverse_temperature, columns, rows, height, g_image,
+    limbs, weight, depth, colour, profile, composition, skip_zero, inverse_temperature, columns, rows, g_image,
     g_limbs, g_weight, g_depth, g_colour, samples, lines,
 ):  # fmt: skip
     """Add to the gradients of limbs, weights, depths and colours what rows `lines` of images `samples` contribute."""
-    num_limbs, width = limbs.shape[1], columns.size * height
-    across, down = band_places(columns, rows, height)
+    num_limbs, width = limbs.shape[1], columns.size * ROWS
+    across, down = band_places(columns, rows)
     planes = np.empty((8, num_limbs, width), limbs.dtype)
     h, t, alpha, g_alpha, share = planes[0], planes[1], planes[2], planes[3], planes[4]
     g_share, g_t, visible = planes[5], planes[6], planes[7]
@@ -86,16 +85,16 @@ def painting_gradient(
     best = np.empty(width, np.int32)
     active, begin, end = np.empty(num_limbs, np.int64), np.empty(num_limbs, np.uint64), np.empty(num_limbs, np.uint64)
     for b in range(samples[0], samples[1]):
-        for first in range(lines[0], lines[1], height):
-            last = min(first + height, lines[1])
+        for first in range(lines[0], lines[1], ROWS):
+            last = min(first + ROWS, lines[1])
             count = gather_band(
-                limbs[b], weight[b], rows, first, last, columns.size, height, across, down, profile, skip_zero, active,
+                limbs[b], weight[b], rows, first, last, columns.size, across, down, profile, skip_zero, active,
                 begin, end, h, t,
             )  # fmt: skip
             if count == 0:
                 continue
             for c in range(g_band.shape[0]):
-                load_band(g_image[b, c], height, first, last, g_band[c])
+                load_band(g_image[b, c], first, last, g_band[c])
             band_coverage(count, active, begin, end, weight[b], h, alpha, composition, coverage, best, g_alpha)
             complete_exclusive(count, begin, end, alpha, composition, coverage, best, rest, g_alpha)
             if composition == OVER:
@@ -117,6 +116,6 @@ def painting_gradient(
             for n in range(count):
                 limb = active[n]
                 g_weight[b, limb] += band_gradient(
-                    limbs[b, limb], rows[first], across, down, profile, n, begin[n], end[n], h, t, g_alpha, g_t,
-                    weight[b, limb], g_limbs[b, limb],
+                    limbs[b, limb], rows[first], across, down, profile, begin[n], end[n], h[n], t[n],
+                    g_alpha[n], g_t[n], weight[b, limb], g_limbs[b, limb],
                 )  # fmt: skip

@@ -162,3 +162,36 @@ def test_unknown_names_are_named():
         draw_limbs(*ends, size=(4, 4), width=0.1, backend="cuda")
     with pytest.raises(ConfigError, match="needs the depth"):
         draw_limbs(*ends, size=(4, 4), width=0.1, composition="over")
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_short_way_of_the_gradient_agrees_with_the_long_one(profile):
+    """Limbs of one width whose ends alone are learned take a shorter kernel than limbs whose widths are learned."""
+    values = scene(torch.float32, False)
+    values["start"].data[0, 0] = values["end"].data[0, 0] + 1e-3  # too short for the short way
+    ends = [values["start"], values["end"]]
+    gradients = []
+    for learn in (False, True):
+        width = torch.full((5, 2), 0.07, requires_grad=learn)
+        image = draw_limbs(*ends, size=(30, 34), width=width, profile=profile, backend="numba")
+        ramp = torch.linspace(-1, 1, image.numel()).view_as(image)
+        gradients.append(torch.autograd.grad((image * ramp).sum(), ends))
+    for short, long in zip(*gradients, strict=True):
+        assert (short - long).abs().max() < 1e-4 * long.abs().max()
+
+
+@pytest.mark.parametrize("composition", ["soft_or", "sum", "maximum"])
+def test_gradients_where_limbs_cover_a_pixel_wholly(composition):
+    """Two equal limbs along a row of pixel centres: what they leave is zero, and the others' product no 0 / 0."""
+    start = torch.tensor([[[-0.875, 0.125], [-0.875, 0.125], [0.1, -0.7]]], requires_grad=True)
+    end = torch.tensor([[[0.875, 0.125], [0.875, 0.125], [0.2, 0.8]]], requires_grad=True)
+    weight = torch.tensor([[1.0, 1.0, 0.7]], requires_grad=True)
+    found = []
+    for backend in ("numba", "torch"):
+        image = draw_limbs(start, end, size=(8, 8), width=0.2, weight=weight, composition=composition, backend=backend)
+        ramp = torch.linspace(-1, 1, 64).view_as(image)
+        found.append(torch.autograd.grad((image * ramp).sum(), [start, end, weight]))
+    for fast, plain in zip(*found, strict=True):
+        assert fast.isfinite().all()
+        if composition != "maximum":  # between two equal limbs the greatest is a matter of rounding
+            assert (fast - plain).abs().max() < 1e-4 * plain.abs().max()

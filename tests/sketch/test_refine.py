@@ -1,11 +1,10 @@
-"""Refinement by drawing, and bands of rows against whole images."""
+"""Refinement by drawing, and images of sizes that no band fits."""
 
 import math
 
 import pytest
 import torch
 
-from articulate.sketch import compiled as compiled_module
 from articulate.sketch import draw_tree, refine_points
 
 EDGES = torch.tensor([[0, 1], [1, 2], [1, 3]])
@@ -36,21 +35,16 @@ def test_refinement_leaves_a_frame_without_points_alone():
     assert found[0, 2].isnan().all() and torch.equal(found[0, :2], start[0, :2]) and found[1].isfinite().all()
 
 
-@pytest.mark.parametrize("height", [1, 3, 8])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_height_of_the_bands_changes_nothing(monkeypatch, height, dtype):
-    points = figure(2).to(dtype)
-    size = (21, 26)  # no multiple of any band
-
-    def draw(rows: int) -> tuple[torch.Tensor, torch.Tensor]:
-        monkeypatch.setattr(compiled_module, "BAND_HEIGHT", rows)
-        leaf = points.clone().requires_grad_()
-        image = draw_tree(leaf, EDGES, size=size, width=0.06)
-        (image * torch.linspace(-1, 1, image.numel(), dtype=dtype).view_as(image)).sum().backward()
+@pytest.mark.parametrize("profile", ["gaussian", "student"])
+@pytest.mark.parametrize("size", [(21, 26), (5, 7), (1, 3)])
+def test_sizes_that_are_no_multiple_of_a_band(size, profile):
+    def draw(backend: str) -> tuple[torch.Tensor, torch.Tensor]:
+        leaf = figure(2).requires_grad_()
+        image = draw_tree(leaf, EDGES, size=size, width=0.06, profile=profile, backend=backend)
+        (image * torch.linspace(-1, 1, image.numel()).view_as(image)).sum().backward()
         return image.detach(), leaf.grad
 
-    image, gradient = draw(height)
-    expected, expected_gradient = draw(4)
-    # Wider bands may draw a little beyond the threshold of 1e-6.
-    assert torch.allclose(image, expected, atol=5e-6)
+    image, gradient = draw("numba")
+    expected, expected_gradient = draw("torch")
+    assert torch.allclose(image, expected, atol=1e-5)
     assert (gradient - expected_gradient).abs().max() < 1e-4 * expected_gradient.abs().max()
