@@ -4,7 +4,7 @@ import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,17 +20,7 @@ from articulate.sketch.limb_kernels import MAXIMUM
 from articulate.sketch.painting_kernels import draw_painting, painting_gradient
 from articulate.sketch.profiles import composition_code, cut_off
 from articulate.sketch.reference import pixel_centres
-
-
-class Settings(NamedTuple):
-    """How to draw, apart from what: see `draw_limbs`."""
-
-    size: tuple[int, int]
-    profile: str
-    composition: str
-    softness: float
-    temperature: float
-    threshold: float
+from articulate.sketch.settings import Settings
 
 
 @lru_cache(maxsize=4)

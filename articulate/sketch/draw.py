@@ -5,28 +5,34 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from articulate.errors import ConfigError
-from articulate.sketch.compiled import Settings, draw_compiled
+from articulate.sketch.chunked import draw_chunked
+from articulate.sketch.compiled import draw_compiled
+from articulate.sketch.fused import available, draw_fused, interpreted
 from articulate.sketch.profiles import WIDTH_FLOOR, composition_code, profile_code
 from articulate.sketch.reference import draw_reference
+from articulate.sketch.settings import Settings
 
-BACKENDS = ("auto", "numba", "torch", "triton")
+BACKENDS = ("auto", "numba", "triton", "chunked", "torch")
 
 
-def choose_backend(backend: str, device: torch.device, dtype: torch.dtype) -> str:
-    """The backend to use: `auto` is numba on the CPU, triton on CUDA, torch elsewhere and for half precision.
+def choose_backend(backend: str, device: torch.device, dtype: torch.dtype, fusible: bool) -> str:
+    """The backend to use. `auto` is numba on the CPU, triton on CUDA where it is installed, and else chunked.
 
-    Raises ConfigError for an unknown name and for a backend that cannot draw on `device`.
+    `fusible`: white limbs under `soft_or`, all that the triton kernels draw. Half precision is always chunked.
+    Raises ConfigError for an unknown name and for a backend that cannot draw this, or here.
     """
     if backend not in BACKENDS:
         raise ConfigError(f"sketch: backend `{backend}` is unknown (allowed: {', '.join(BACKENDS)})")
     if backend == "auto":
-        if dtype not in (torch.float32, torch.float64):
-            return "torch"
-        return {"cpu": "numba"}.get(device.type, "torch")
-    if backend == "triton":
-        raise ConfigError("sketch: backend `triton` is not available yet (use `auto`)")
+        if device.type == "cpu" and dtype in (torch.float32, torch.float64):
+            return "numba"
+        return "triton" if device.type == "cuda" and dtype == torch.float32 and fusible and available() else "chunked"
     if backend == "numba" and device.type != "cpu":
         raise ConfigError(f"sketch: backend `numba` draws on the cpu, the points are on {device} (use `auto`)")
+    if backend == "triton" and not (available() and (device.type == "cuda" or interpreted())):
+        raise ConfigError(f"sketch: backend `triton` needs a CUDA device and the package triton; {device} (use `auto`)")
+    if backend == "triton" and not (fusible and dtype == torch.float32):
+        raise ConfigError("sketch: backend `triton` draws white limbs under `soft_or` in float32 (use `auto`)")
     return backend
 
 
@@ -35,7 +41,7 @@ def draw_limbs(
     end: Float[Tensor, "B L 2"],
     *,
     size: tuple[int, int],
-    width: Float[Tensor, "L 2"] | Float[Tensor, "B L 2"] | float,
+    width: Float[Tensor, "L 2"] | Float[Tensor, "B L 2"] | Float[Tensor, ""] | float,
     weight: Float[Tensor, "B L"] | Float[Tensor, " L"] | None = None,
     colour: Float[Tensor, "L 2 C"] | Float[Tensor, "B L 2 C"] | None = None,
     depth: Float[Tensor, "B L 2"] | None = None,
@@ -70,11 +76,16 @@ def draw_limbs(
     colours = None if colour is None else colour.expand(batch, num_limbs, 2, colour.shape[-1])
     step = 1.5 / min(size) if softness is None else softness
     drawn_depth = depth if composition == "over" and colour is not None else None
-    if choose_backend(backend, start.device, start.dtype) == "numba":
-        settings = Settings(size, profile, composition, step, temperature, threshold)
+    settings = Settings(size, profile, composition, step, temperature, threshold)
+    fusible = colour is None and composition in ("soft_or", "over")
+    chosen = choose_backend(backend, start.device, start.dtype, fusible)
+    if chosen == "numba":
         image = draw_compiled(geometry, weights, drawn_depth, colours, not widths.requires_grad, settings)
+    elif chosen == "triton":
+        image = draw_fused(geometry, weights, settings)
     else:
-        image = draw_reference(geometry, weights, drawn_depth, colours, size, profile, composition, step, temperature)
+        draw = draw_chunked if chosen == "chunked" else draw_reference
+        image = draw(geometry, weights, drawn_depth, colours, settings)
     coverage, painted = image[:, :1], image[:, 1:]
     if colours is None:
         return coverage if background is None else coverage + (1.0 - coverage) * background
@@ -86,7 +97,7 @@ def draw_tree(
     edges: Int[Tensor, "L 2"],
     *,
     size: tuple[int, int],
-    width: Float[Tensor, "L 2"] | Float[Tensor, "B L 2"] | float,
+    width: Float[Tensor, "L 2"] | Float[Tensor, "B L 2"] | Float[Tensor, ""] | float,
     depth: Float[Tensor, "B K"] | None = None,
     **options,
 ) -> Float[Tensor, "B C H W"]:

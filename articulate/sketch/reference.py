@@ -1,6 +1,6 @@
-"""The renderer in plain PyTorch: every limb at every pixel. The oracle of the tests and the fallback of the kernels.
+"""The renderer in plain PyTorch: every limb at every pixel. The oracle of the tests.
 
-Memory is that of limbs x image; the compiled kernels compute the same numbers in that of the image.
+Memory is that of limbs x image; the kernels and `chunked` compute the same numbers in that of the image.
 """
 
 import torch
@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from articulate.sketch.profiles import COVERAGE_FLOOR, LENGTH2_FLOOR, OCCLUSION_CEILING, intensity
+from articulate.sketch.settings import Settings
 
 
 def pixel_centres(
@@ -21,14 +22,17 @@ def pixel_centres(
 
 
 def strokes(
-    geometry: Float[Tensor, "B L 6"], size: tuple[int, int], profile: str, softness: float
-) -> tuple[Float[Tensor, "B L H W"], Float[Tensor, "B L H W"]]:
+    geometry: Float[Tensor, "B L 6"],
+    rows: Float[Tensor, " R"],
+    columns: Float[Tensor, " W"],
+    profile: str,
+    softness: float,
+) -> tuple[Float[Tensor, "B L R W"], Float[Tensor, "B L R W"]]:
     """Intensity of every limb at every pixel, and the foot point's position along the limb in [0, 1].
 
     `geometry` holds start (x, y), end (x, y) and the half-widths at both ends, in image units.
     The foot point is t = clamp((p - a).d / (|d|^2 + floor)), the half-width runs linearly along t.
     """
-    rows, columns = pixel_centres(size, geometry.dtype, geometry.device)
     ax, ay, ex, ey, width0, width1 = (v[..., None, None] for v in geometry.unbind(-1))
     dx, dy = ex - ax, ey - ay
     ux, uy = columns - ax, rows[:, None] - ay
@@ -62,25 +66,35 @@ def compose(
     return coverage, alpha * visible
 
 
-def draw_reference(
+def draw_rows(
     geometry: Float[Tensor, "B L 6"],
     weight: Float[Tensor, "B L"],
     depth: Float[Tensor, "B L 2"] | None,
     colour: Float[Tensor, "B L 2 C"] | None,
-    size: tuple[int, int],
-    profile: str,
-    composition: str,
-    softness: float,
-    temperature: float,
-) -> Float[Tensor, "B D H W"]:
-    """Coverage (first channel) and, with colours, coverage times mean colour (the other C channels)."""
-    h, t = strokes(geometry, size, profile, softness)
+    rows: Float[Tensor, " R"],
+    columns: Float[Tensor, " W"],
+    settings: Settings,
+) -> Float[Tensor, "B D R W"]:
+    """Coverage (first channel) and, with colours, coverage times mean colour (the other C channels) of some rows."""
+    h, t = strokes(geometry, rows, columns, settings.profile, settings.softness)
     alpha = weight[..., None, None] * h
     z = None if depth is None else depth[..., 0, None, None] * (1.0 - t) + depth[..., 1, None, None] * t
-    coverage, share = compose(alpha, z, composition, temperature)
+    coverage, share = compose(alpha, z, settings.composition, settings.temperature)
     if colour is None:
         return coverage[:, None]
     total = share.sum(dim=1) + COVERAGE_FLOOR
     ends = torch.stack([share * (1.0 - t), share * t], dim=2)
     painted = torch.einsum("blehw,blec->bchw", ends, colour)
     return torch.cat([coverage[:, None], painted * (coverage / total)[:, None]], dim=1)
+
+
+def draw_reference(
+    geometry: Float[Tensor, "B L 6"],
+    weight: Float[Tensor, "B L"],
+    depth: Float[Tensor, "B L 2"] | None,
+    colour: Float[Tensor, "B L 2 C"] | None,
+    settings: Settings,
+) -> Float[Tensor, "B D H W"]:
+    """All rows at once. `settings.threshold` is not used: everything is drawn."""
+    rows, columns = pixel_centres(settings.size, geometry.dtype, geometry.device)
+    return draw_rows(geometry, weight, depth, colour, rows, columns, settings)
