@@ -192,6 +192,16 @@ class Tracks(Record):
 
 
 @dataclass(frozen=True)
+class Moved(Record):
+    """Keypoints that a stage has just called to another place, so that what they did before says nothing of them now.
+
+    A message within one training step; never saved.
+    """
+
+    keypoints: Int[Tensor, " M"]
+
+
+@dataclass(frozen=True)
 class Seeds(Record):
     """First guesses that needed no training: keypoints (NaN where unknown), how far to trust each, and a tree.
 
@@ -211,13 +221,22 @@ class Skeleton(Record):
     """A tree of limbs over K keypoints: `edges` are (parent, child) in breadth-first order from the root.
 
     `connection` is symmetric, 1 on the edges of the tree (identity before a tree is known), `cost` what it minimises,
-    `probability` the share of bootstrap resamples that hold the edge.
+    `probability` the share of bootstrap resamples that hold the edge. What else is known of keypoints, where it is:
+    `group` numbers the rigid body of each (-1: none), `mirror` is its partner on the other side (-1: none), `straight`
+    is 1 where it only lengthens one straight limb. `outliers` are frames that were left out. `windows` (first and last
+    row of the run) and `window_edges` are the trees of parts of the run alone.
     """
 
     edges: Int[Tensor, "L 2"]
     connection: Float[Tensor, "K K"]
     cost: Float[Tensor, "K K"]
     probability: Float[Tensor, "K K"] | None = None
+    group: Int[Tensor, " K"] | None = None
+    mirror: Int[Tensor, " K"] | None = None
+    straight: Int[Tensor, " K"] | None = None
+    outliers: Int[Tensor, " M"] | None = None
+    windows: Int[Tensor, "W 2"] | None = None
+    window_edges: Int[Tensor, "W L 2"] | None = None
 
     @classmethod
     def unknown(cls, num_keypoints: int) -> "Skeleton":

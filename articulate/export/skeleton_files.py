@@ -71,6 +71,7 @@ def skeleton_content(result: Result) -> dict[str, Any]:
         "limbs": limbs,
         "frame": "camera: x right, y down, z forward",
     }
+    content |= stability_content(result)
     model = result.articulation
     if model is not None:
         content |= {
@@ -82,6 +83,31 @@ def skeleton_content(result: Result) -> dict[str, Any]:
             "twist about a bone cannot be seen in positions and is not part of it",
         }
     return content | {"provenance": short_provenance(result)}
+
+
+def stability_content(result: Result) -> dict[str, Any]:
+    """What is known of the tree beside its limbs: rigid bodies, sides, trees of parts of the run; empty where nothing.
+
+    `windows[].limbs_of_this_tree` is the share of the run's limbs that the part alone finds too.
+    """
+    skeleton = result.skeleton
+    if skeleton.group is None or skeleton.mirror is None or skeleton.straight is None or skeleton.outliers is None:
+        return {}
+    groups = [(skeleton.group == g).nonzero()[:, 0].tolist() for g in range(int(skeleton.group.max()) + 1)]
+    content: dict[str, Any] = {
+        "rigid_groups": groups,
+        "mirrored_pairs": [[k, m] for k, m in enumerate(skeleton.mirror.tolist()) if m > k],
+        "straight_keypoints": skeleton.straight.nonzero()[:, 0].tolist(),
+        "outlier_frames": skeleton.outliers.tolist(),
+    }
+    if skeleton.windows is not None and skeleton.window_edges is not None:
+        limbs = {tuple(sorted(edge)) for edge in result.edges.tolist()}
+        found = [sorted(tuple(sorted(edge)) for edge in edges) for edges in skeleton.window_edges.tolist()]
+        content["windows"] = [
+            {"rows": rows, "limbs_of_this_tree": len(limbs & set(own)) / max(len(limbs), 1), "limbs": own}
+            for rows, own in zip(skeleton.windows.tolist(), found, strict=True)
+        ]
+    return content
 
 
 def write_skeleton_json(result: Result, path: Path) -> list[Path]:

@@ -2,9 +2,9 @@
 
 from articulate.skeleton.as_written import as_written
 from articulate.skeleton.costs import ConnectivityConfig, limb_cost, mixed_cost
-from articulate.skeleton.discover import Diagnostics, discover_skeleton
+from articulate.skeleton.discover import Diagnostics, discover_skeleton, tree_cost
 from articulate.skeleton.mask_support import segment_support
-from articulate.skeleton.predictor import TreePredictor, tree_log_likelihood
+from articulate.skeleton.predictor import TreePredictor, fit_predictor, tree_log_likelihood
 from articulate.skeleton.rooting import RootedTree, mirrored_pairs, root_tree
 from articulate.skeleton.spanning import (
     edges_to_mask,
@@ -15,6 +15,7 @@ from articulate.skeleton.spanning import (
 )
 from articulate.skeleton.statistics import LimbStatistics, PairStatistics, pair_statistics
 from articulate.skeleton.tracker import TreeTracker
+from articulate.skeleton.windows import window_trees
 
 __all__ = [
     "ConnectivityConfig",
@@ -27,6 +28,7 @@ __all__ = [
     "as_written",
     "discover_skeleton",
     "edges_to_mask",
+    "fit_predictor",
     "limb_cost",
     "minimum_spanning_tree",
     "mirrored_pairs",
@@ -35,7 +37,9 @@ __all__ = [
     "root_tree",
     "segment_support",
     "spanning_edges",
+    "tree_cost",
     "tree_edges",
     "tree_log_likelihood",
     "tree_marginals",
+    "window_trees",
 ]

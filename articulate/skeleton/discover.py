@@ -1,6 +1,6 @@
 """The whole step from keypoints to a tree: statistics, cost, groups, spanning tree, its stability, the root."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -32,6 +32,17 @@ class Diagnostics:
     skipped: Int[Tensor, " K"]
     merged: list[tuple[int, int, int]]
     mirrored: list[tuple[int, int]]
+
+    def noted(self, skeleton: Skeleton) -> Skeleton:
+        """The skeleton with what is known of its keypoints beside their limbs."""
+        group, mirror, straight = (torch.full((len(self.skipped),), value) for value in (-1, -1, 0))
+        for number, members in enumerate(self.rigid_groups):
+            group[members] = number
+        for a, b in self.mirrored:
+            mirror[a], mirror[b] = b, a
+        for _, middle, _ in self.merged:
+            straight[middle] = 1
+        return replace(skeleton, group=group, mirror=mirror, straight=straight, outliers=self.outlier_frames)
 
 
 @dataclass(frozen=True)
@@ -80,7 +91,7 @@ def discover_skeleton(
         cost=cost.to(points.dtype),
         probability=probability.to(points.dtype),
     )
-    return skeleton, Diagnostics(
+    found = Diagnostics(
         rigid_groups=groups,
         stability=probability[tree.edges[:, 0], tree.edges[:, 1]].to(points.dtype),
         outlier_frames=torch.nonzero(outliers)[:, 0],
@@ -88,6 +99,28 @@ def discover_skeleton(
         merged=straight_keypoints(tree.edges, pooled, config.straight_tolerance),
         mirrored=mirrored_pairs(tree, lengths),
     )
+    return found.noted(skeleton), found
+
+
+def tree_cost(
+    points: Float[Tensor, "N K D"],
+    score: Float[Tensor, "N K"] | None = None,
+    covariance: Float[Tensor, "N K D D"] | None = None,
+    config: ConnectivityConfig | None = None,
+    mask_support: Float[Tensor, "K K"] | None = None,
+    prior: Float[Tensor, "K K"] | None = None,
+) -> Float[Tensor, "K K"]:
+    """The cost (float64, CPU) whose minimum tree `discover_skeleton` takes, without bootstrap and root.
+
+    For the trees of parts of a run, and for `TreeTracker`. Raises DataError as `discover_skeleton` does.
+    """
+    config = config or ConnectivityConfig()
+    work = points.detach().to("cpu", torch.float64)
+    _check(work)
+    kept = work.masked_fill(outlier_frames(work, config.outlier_threshold)[:, None, None], torch.nan)
+    evidence = _gather(kept, score, covariance, config, mask_support, prior)
+    pooled = evidence.statistics.pooled()
+    return contract_groups(_cost(pooled, evidence, config), rigid_groups(pooled, evidence.tolerance))
 
 
 def _check(points: Tensor) -> None:

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from articulate.seeds import derive_seed
 from articulate.skeleton.spanning import _bounded_logits
 
 
@@ -38,3 +39,22 @@ def tree_log_likelihood(cost: Float[Tensor, "B K K"], mask: Float[Tensor, "B K K
     laplacian = torch.diag_embed(weights.sum(dim=-1)) - weights
     chosen = (logits * mask.to(torch.float64)).sum(dim=(-1, -2)) / 2
     return (chosen - torch.linalg.slogdet(laplacian[..., 1:, 1:])[1]).to(cost.dtype)
+
+
+def fit_predictor(
+    points: Float[Tensor, "B K D"], masks: Float[Tensor, "B K K"], seed: int = 0, steps: int = 200, width: int = 128
+) -> TreePredictor:
+    """A predictor that has learned which tree each pose goes with, for example the trees of its clips or windows.
+
+    Full batches, Adam (Kingma and Ba 2015) at 1e-2 on the likelihood of the trees. Needs finite poses.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "tree predictor"))
+        network = TreePredictor(points.shape[1], points.shape[2], width)
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-2)
+    for _ in range(steps):
+        optimiser.zero_grad()
+        loss = -tree_log_likelihood(network(points), masks).mean()
+        loss.backward()
+        optimiser.step()
+    return network.eval()

@@ -7,10 +7,10 @@ from articulate.errors import DataError
 from articulate.records import Skeleton
 from articulate.skeleton import (
     ConnectivityConfig,
-    TreePredictor,
     TreeTracker,
     discover_skeleton,
     edges_to_mask,
+    fit_predictor,
     minimum_spanning_tree,
     mirrored_pairs,
     pair_statistics,
@@ -170,15 +170,7 @@ def test_network_learns_which_of_two_structures_a_pose_has() -> None:
     poses = torch.cat([line.expand(32, 5, 2), star.expand(32, 5, 2)])
     poses = poses + 0.05 * torch.randn(poses.shape, generator=generator)
     masks = torch.cat([chain.expand(32, 5, 5), hub.expand(32, 5, 5)])
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        network = TreePredictor(5, width=32)
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
-    for _ in range(60):
-        optimizer.zero_grad()
-        loss = -tree_log_likelihood(network(poses), masks).mean()
-        loss.backward()
-        optimizer.step()
+    network = fit_predictor(poses, masks, steps=60, width=32)
     assert torch.equal(minimum_spanning_tree(network(poses).detach()), masks)
     uniform = tree_log_likelihood(torch.zeros(1, 4, 4), edges_to_mask(torch.tensor([[0, 1], [1, 2], [2, 3]]), 4)[None])
     assert float(uniform.exp()) == pytest.approx(1 / 16)  # Cayley: 4^2 trees
