@@ -1,8 +1,8 @@
 """T9: the renderer against the plain forms, forward + backward: speed, memory, growth, threads, agreement.
 
-`python benchmarks/sketch.py [--quick] [--only TABLE] [--seeds N] [--budget SECONDS] [--device D]`. Times are CPU time
-of the process where one thread draws (other users of the machine do not count), wall-clock for threads and CUDA;
-the least of several rounds in which the methods take turns.
+`python benchmarks/sketch.py [--quick] [--only T9 | threads] [--seeds N] [--budget SECONDS] [--device D]`. Times are CPU
+time of the process where one thread draws (other users of the machine do not count), wall-clock for threads and CUDA;
+the least of several rounds in which the methods take turns. `--only threads` wants two idle cores.
 """
 
 import argparse
@@ -67,10 +67,12 @@ def plain_limbs(start, end, size: int, profile: str):
 def methods(size: int, profile: str) -> dict[str, Callable]:
     """Drawing functions of (points, edges)."""
 
-    def ours(points, edges):
-        return draw_limbs(
-            points[:, edges[:, 0]], points[:, edges[:, 1]], size=(size, size), width=HALF_WIDTH, profile=profile
-        )
+    def ours(points, edges, backend="auto"):
+        ends = points[:, edges[:, 0]], points[:, edges[:, 1]]
+        return draw_limbs(*ends, size=(size, size), width=HALF_WIDTH, profile=profile, backend=backend)
+
+    def strips(points, edges):
+        return ours(points, edges, "chunked")
 
     def plain_tree(points, edges):
         return plain_limbs(points[:, edges[:, 0]], points[:, edges[:, 1]], size, profile)
@@ -80,7 +82,7 @@ def methods(size: int, profile: str) -> dict[str, Callable]:
         h = plain_limbs_weighted(points, first, second, edges, size, profile)
         return 1.0 - (1.0 - h).prod(dim=1)
 
-    return {"ours": ours, "plain clamped t": plain_tree, "per pair": per_pair}
+    return {"ours": ours, "ours, strips of rows": strips, "plain clamped t": plain_tree, "per pair": per_pair}
 
 
 def plain_limbs_weighted(points, first, second, edges, size: int, profile: str):
@@ -115,8 +117,15 @@ def seconds_each(chosen: dict[str, Callable], scene, rounds: int, clock: Callabl
     return best
 
 
-def peak_memory(name: str, batch: int, num_keypoints: int, size: int, profile: str) -> float:
-    """Growth of the peak resident memory (MiB) of a fresh process over one forward + backward."""
+def peak_memory(name: str, batch: int, num_keypoints: int, size: int, profile: str, device: str) -> float:
+    """Growth of the peak memory (MiB) over forward + backward: resident of a fresh process, or allocated on CUDA."""
+    if device != "cpu":
+        scene, method = inputs(0, batch, num_keypoints, device), methods(size, profile)[name]
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        run(method, scene)
+        return (torch.cuda.max_memory_allocated() - before) / 2**20
     paths = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
     code = MEMORY_PROBE.format(paths=paths, batch=batch, keypoints=num_keypoints, size=size, profile=profile, name=name)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -148,42 +157,49 @@ def headline(device: str, seeds: int, rounds: int) -> list[Row]:
             slope.append(float((ours[1] - plain[1]).abs().max() / plain[1].abs().max()))
         rows.append(Row("T9", data, f"ours against plain, {profile}", "largest difference", "intensity", value))
         rows.append(Row("T9", data, f"ours against plain, {profile}", "gradient difference", "of the largest", slope))
-        if device == "cpu":
-            image = 8 * 128 * 128 * 4 / 2**20
-            for name in (*chosen, "per pair"):
-                used = peak_memory(name, 8, 16, 128, profile)
-                rows.append(Row("T9", data, f"{name}, {profile}", "peak memory", "MiB", [used],
-                                note=f"{used / image:.1f} output images"))  # fmt: skip
+        image = 8 * 128 * 128 * 4 / 2**20
+        for name in (*chosen, "per pair"):
+            used = peak_memory(name, 8, 16, 128, profile, device)
+            rows.append(Row("T9", data, f"{name}, {profile}", "peak memory", "MiB", [used], device=device,
+                            note=f"{used / image:.1f} output images"))  # fmt: skip
     return rows
 
 
-def scaling(device: str, rounds: int, quick: bool) -> list[Row]:
+def scaling(device: str, rounds: int, seeds: int, quick: bool) -> list[Row]:
     """Growth with keypoints, size and batch around the headline."""
     cases = [(16, 64, 8), (16, 128, 8), (16, 256, 8), (8, 128, 8), (32, 128, 8), (16, 128, 32)]
     cases += [] if quick else [(64, 128, 8), (16, 128, 64), (16, 512, 8)]
     rows, clock = [], time.perf_counter if device != "cpu" else time.process_time
     for keypoints, size, batch in cases:
-        chosen = methods(size, "gaussian")
-        chosen.pop("per pair")  # its memory does not fit the larger cases
-        times = seconds_each(chosen, inputs(0, batch, keypoints, device), rounds, clock)
-        for name, t in times.items():
-            rows.append(Row("T9", f"{size} px, K {keypoints}, batch {batch}", f"{name}, gaussian", "fwd+bwd", "ms",
-                            [1e3 * t], device=device))  # fmt: skip
+        for profile in ("gaussian", "student"):
+            chosen = {name: methods(size, profile)[name] for name in ("ours", "plain clamped t")}
+            times = [seconds_each(chosen, inputs(s, batch, keypoints, device), rounds, clock) for s in range(seeds)]
+            for name in chosen:
+                data, label = f"{size} px, K {keypoints}, batch {batch}", f"{name}, {profile}, sweep"
+                values = [1e3 * t[name] for t in times]
+                rows.append(Row("T9", data, label, "fwd+bwd", "ms", values, device=device))
     return rows
 
 
-def threads(rounds: int) -> list[Row]:
-    """Wall-clock on one and on two threads."""
-    rows, best = [], {}
-    for count in (1, 2):
-        torch.set_num_threads(count)
+def threads(repeats: int) -> list[Row]:
+    """Wall-clock on one and on two threads, by turns, the least of many repeats; drawing alone, and with its loss."""
+    rows = []
+    for size, batch in ((128, 8), (256, 16)):
         for profile in ("gaussian", "student"):
-            chosen = {"ours": methods(256, profile)["ours"]}
-            best[count, profile] = seconds_each(chosen, inputs(0, 16, 16), 4 * rounds, time.perf_counter)["ours"]
-    torch.set_num_threads(1)
-    for profile in ("gaussian", "student"):
-        ratio = best[1, profile] / best[2, profile]
-        rows.append(Row("T9", "256 px, K 16, batch 16", f"ours, {profile}", "two threads over one", "x", [ratio]))
+            method, scene, best = methods(size, profile)["ours"], inputs(0, batch, 16), {}
+            image = method(scene[0].clone().requires_grad_(), scene[1])
+            slope = torch.rand_like(image)
+            for _ in range(repeats):
+                for count in (1, 2):
+                    torch.set_num_threads(count)
+                    points = scene[0].clone().requires_grad_()
+                    begin = time.perf_counter()
+                    method(points, scene[1]).backward(slope)
+                    best[count] = min(best.get(count, float("inf")), time.perf_counter() - begin)
+            torch.set_num_threads(1)
+            ratio = best[1] / best[2]
+            rows.append(Row("T9", f"{size} px, K 16, batch {batch}", f"ours, {profile}", "two threads over one", "x",
+                            [ratio], note=f"{1e3 * best[1]:.2f} ms and {1e3 * best[2]:.2f} ms"))  # fmt: skip
     return rows
 
 
@@ -196,7 +212,7 @@ def picture(rows: list[Row]) -> None:
     for axis, (label, place, fixed) in zip(
         axes, (("side [px]", 0, (16, 8)), ("keypoints", 1, (128, 8)), ("batch", 2, (128, 16))), strict=True
     ):
-        for name in ("ours, gaussian", "plain clamped t, gaussian"):
+        for name in (f"{m}, {p}, sweep" for p in ("gaussian", "student") for m in ("ours", "plain clamped t")):
             points = set()
             for r in rows:
                 if r.method == name and r.metric == "fwd+bwd":
@@ -207,11 +223,12 @@ def picture(rows: list[Row]) -> None:
                     if rest == fixed:
                         points.add((numbers[place], r.mean))
             ordered = sorted(points)
-            axis.plot(*zip(*ordered, strict=True), marker="o", label=name.split(",")[0])
+            axis.plot(*zip(*ordered, strict=True), marker="o", label=name.removesuffix(", sweep"),
+                      linestyle="-" if "gaussian" in name else "--")  # fmt: skip
         axis.set(xlabel=label, xscale="log", yscale="log")
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("forward + backward [ms]")
-    axes[0].legend()
+    axes[0].legend(fontsize=7)
     figure.tight_layout()
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(PICTURE, dpi=110)
@@ -221,21 +238,23 @@ def main() -> None:
     """Parse the command line, measure, publish."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", default="T9")
+    parser.add_argument("--only", default="T9", choices=["T9", "threads"])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--budget", type=float, default=600.0, help="seconds after which the sweeps are left out")
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    if arguments.only == "threads":
+        publish(threads(40 if arguments.quick else 300), "sketch_threads")
+        return
     begin = time.perf_counter()
-    rounds = 3 if arguments.quick else 6
-    rows = headline(arguments.device, min(arguments.seeds, 3) if arguments.quick else arguments.seeds, rounds)
+    seeds = min(arguments.seeds, 3) if arguments.quick else arguments.seeds
+    rows = headline(arguments.device, seeds, 3 if arguments.quick else 6)
     if time.perf_counter() - begin < arguments.budget:
-        rows += scaling(arguments.device, rounds, arguments.quick)
+        rows += scaling(arguments.device, 2, seeds, arguments.quick)
         if arguments.device == "cpu":
-            picture([r for r in rows if r.data != "128 px, K 16, batch 8" or r.n == 1])
-            rows += threads(rounds)
-    publish(rows, "sketch")
+            picture(rows)
+    publish(rows, "sketch" if arguments.device == "cpu" else "sketch_gpu")
 
 
 if __name__ == "__main__":

@@ -11,9 +11,10 @@ from torch.nn import functional
 from articulate.keypoints.centred import CentredLinear
 from articulate.seeds import derive_seed, torch_generator
 from articulate.skeleton.as_written import as_written
+from articulate.skeleton.limb_prior import limb_variance
 from articulate.skeleton.spanning import spanning_edges
 from articulate.skeleton.statistics import LimbStatistics
-from articulate.sketch import WidthSchedule, draw_matrix, draw_tree, farthest_unexplained, plan_reseeding, pyramid_error
+from articulate.sketch import CoarseToFine, Reseeder, WhiteStrokes, draw_matrix, pyramid_error
 
 NUM_KEYPOINTS, SIDE, BATCH = 7, 64, 96
 HALF_WIDTH = 0.035
@@ -60,12 +61,6 @@ class LinearDetector(nn.Module):
         return self.net(images).unflatten(1, (NUM_KEYPOINTS, 2))
 
 
-def limb_prior(points: torch.Tensor, edges: torch.Tensor) -> torch.Tensor:
-    """Variance over the batch of the lengths along the tree, over the squared mean length."""
-    length = (points[:, edges[:, 0]] - points[:, edges[:, 1]]).square().sum(-1).add(1e-8).sqrt()
-    return (length.var(dim=0) / length.mean().detach().square()).mean()
-
-
 def decide_tree(statistic: LimbStatistics) -> torch.Tensor:
     """Exact minimum spanning tree of the variance of lengths plus a little of the squared mean."""
     pooled = statistic.pooled()
@@ -104,33 +99,6 @@ def train_as_written(method: Method, images: torch.Tensor, seed: int) -> Trained
     return Trained(detector, tree.triu(1).nonzero(), HALF_WIDTH, error, 1)
 
 
-class Reseeder:
-    """Every 60 steps the least useful keypoint is called to what the drawing leaves out, for 20 steps."""
-
-    def __init__(self) -> None:
-        self.keypoint, self.until = -1, 0
-
-    def plan(self, step: int, points: torch.Tensor, edges: torch.Tensor, batch: torch.Tensor) -> bool:
-        """Decide, where it is time to; whether a keypoint was called."""
-        if step % 60 != 59:
-            return False
-        plan = plan_reseeding(points.detach()[:32], edges, batch[:32], HALF_WIDTH)
-        if plan is None:
-            return False
-        self.keypoint, self.until = plan.keypoint, step + 20
-        return True
-
-    def loss(self, step: int, points: torch.Tensor, edges: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
-        """Mean squared distance of the called keypoint to the farthest unexplained pixel of each image."""
-        if step >= self.until:
-            return points.new_zeros(())
-        place, distance = farthest_unexplained(points.detach(), edges, batch)
-        found = (distance > 4 * HALF_WIDTH).to(points.dtype)
-        if float(found.mean()) < 0.3:
-            return points.new_zeros(())
-        return ((points[:, self.keypoint] - place).square().sum(-1) * found).sum() / found.sum()
-
-
 def attempt(method: Method, images: torch.Tensor, seed: int, number: int) -> Trained:
     """One training of ours: coarse and wide first, then the strokes' own width, at last in full resolution."""
     name = ("stickman2d", f"attempt {number}")
@@ -140,9 +108,9 @@ def attempt(method: Method, images: torch.Tensor, seed: int, number: int) -> Tra
     else:
         torch.manual_seed(derive_seed(seed, *name, "weights"))
         detector = LinearDetector()
-    log_width = nn.Parameter(torch.tensor(math.log(HALF_WIDTH)))
-    optimiser = torch.optim.Adam([*detector.parameters(), log_width], lr=1e-3, fused=True)
-    statistic, schedule = LimbStatistics(NUM_KEYPOINTS, momentum=0.9), WidthSchedule(start=4, until=0.3)
+    strokes = WhiteStrokes(HALF_WIDTH)
+    optimiser = torch.optim.Adam([*detector.parameters(), *strokes.parameters()], lr=1e-3, fused=True)
+    statistic, plan = LimbStatistics(NUM_KEYPOINTS, momentum=0.9), CoarseToFine()
     reseeder = Reseeder() if method.reseeding else None
     edges, recent = torch.zeros(0, 2, dtype=torch.int64), 1.0
     for step in range(method.steps):
@@ -153,29 +121,25 @@ def attempt(method: Method, images: torch.Tensor, seed: int, number: int) -> Tra
         if step % 2 == 0:
             statistic.update(points)
             edges = decide_tree(statistic)
-        small = functional.avg_pool2d(batch, 2)
-        target = batch if share > 0.85 else small
-        drawing = draw_tree(
-            points, edges, size=(target.shape[-2], target.shape[-1]), width=log_width.exp() * schedule.factor(share),
-            profile="gaussian" if share < 0.5 else "smooth_step", threshold=1e-4,
-        )  # fmt: skip
-        levels = 4 if share < 0.4 else 2 if share < 0.85 else 1
-        error = pyramid_error(drawing, target, levels) / target.square().mean()
+        drawing, small = plan.at(share), functional.avg_pool2d(batch, 2)
+        target = batch if drawing.reduce == 1 else small
+        image = strokes(points, edges, drawing, (target.shape[-2], target.shape[-1]))
+        error = pyramid_error(image, target, drawing.levels) / target.square().mean()
         loss = error
         if method.tree_prior and share > 0.05:
-            loss = loss + 0.05 * limb_prior(points, edges)
-        if reseeder is not None and 0.03 < share < 0.6:
-            if reseeder.plan(step, points, edges, small):
+            loss = loss + 0.05 * limb_variance(points, edges)
+        if reseeder is not None and reseeder.due(share):
+            if reseeder.plan(step, points, edges, small, HALF_WIDTH):
                 # What the moved keypoint did before says nothing about its limbs now.
                 statistic = LimbStatistics(NUM_KEYPOINTS, momentum=0.9)
-            loss = loss + reseeder.loss(step, points, edges, small)
+            loss = loss + reseeder.loss(step, points, edges, small, HALF_WIDTH)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         recent += 0.1 * (float(error.detach()) - recent)
         if share > 0.75 and recent > MISSING:
             break
-    return Trained(detector, edges, float(log_width.detach().exp()), recent, number + 1)
+    return Trained(detector, edges, float(strokes.log_width.detach().exp()), recent, number + 1)
 
 
 def train(method: Method, images: torch.Tensor, seed: int) -> Trained:
