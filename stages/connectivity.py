@@ -1,5 +1,6 @@
 """Stage 2: which keypoints are joined by a limb. Statistics of pairs of keypoints, an exact minimum spanning tree."""
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -10,11 +11,13 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from articulate.config import StrictModel
-from articulate.records import Clips, Motion, Seeds, Skeleton, Tracks
+from articulate.records import Clips, Motion, Moved, Seeds, Skeleton, Tracks
 from articulate.schedule import Context, Moment, Stage, WholeRun
 from articulate.seeds import torch_generator
 from articulate.skeleton import ConnectivityConfig, discover_skeleton, root_tree, segment_support, spanning_edges
+from articulate.skeleton.limb_prior import lengths_and_means
 from articulate.skeleton.spanning import edges_to_mask
+from articulate.skeleton.windows import window_trees
 from articulate.state import State
 from stages.pictures import matrix_picture
 
@@ -24,10 +27,10 @@ class ConnectivityStageConfig(StrictModel):
 
     cost: ConnectivityConfig = ConnectivityConfig()
     use_depth: bool = Field(False, description="measure limbs on the lifted joints instead of the 2D keypoints")
-    training_cost: Literal["support", "variance", "learned"] = Field(
+    training_cost: Literal["support", "variance", "lengths", "learned"] = Field(
         "support",
         description="what decides the tree while training: limbs on the body, the variance of their lengths over the "
-        "batch, or a matrix of weights that the sketch teaches",
+        "batch (`lengths`: and a little of their squared mean), or a matrix of weights that the sketch teaches",
     )
     final: Literal["all_frames", "as_trained"] = Field(
         "all_frames", description="the tree of a run: from the statistics of all frames, or the training's last one"
@@ -37,6 +40,7 @@ class ConnectivityStageConfig(StrictModel):
         0.02, gt=0, le=1, description="on the cost of pairs that the seeds join, where there are seeds"
     )
     length_weight: float = Field(0.1, ge=0, description="cost of length beside missing support, while training")
+    window: int = Field(0, ge=0, description="frames of the rolling windows whose own trees are kept; 0: one per clip")
 
 
 class ConnectivityStage(Stage):
@@ -85,10 +89,10 @@ class ConnectivityStage(Stage):
         if self.config.training_cost == "learned":
             return
         xy = rearrange(tracks.xy, "b t k d -> (b t) k d")
-        if self.config.training_cost == "variance":
+        if self.config.training_cost in ("variance", "lengths"):
             # The derivative of the minimum tree's weight is its mask, so the tree itself needs no gradient.
             points = self.lifted(state) if self.config.use_depth and Motion in state else xy
-            self.blend(torch.cdist(points, points).double().var(0, correction=0))
+            self.blend(lengths_and_means(points, mean_weight=0.01 if self.config.training_cost == "lengths" else 0.0))
             return
         cost = self.config.length_weight * torch.cdist(xy, xy).mean(0).double()
         if clips.mask is not None:
@@ -110,6 +114,8 @@ class ConnectivityStage(Stage):
 
     def after_step(self, state: State, moment: Moment) -> dict[str, float]:
         before = state[Skeleton].connection
+        if Moved in state:
+            self.seen.zero_()  # what a moved keypoint did before says nothing about its limbs now
         self.update(state)
         after = self(state).connection
         return {"edges_changed": float((after != before).sum() / 2)}
@@ -122,10 +128,10 @@ class ConnectivityStage(Stage):
         points = run.records[Motion].joints[0] if self.config.use_depth else tracks.xy[0]
         covariance = None if self.config.use_depth else tracks.covariance[0]
         prior = self.prior(run.records[Seeds]) if Seeds in run.records else None
-        skeleton, self.diagnostics = discover_skeleton(
-            points, tracks.score[0], covariance, self.config.cost, self.support(run), prior
-        )
-        return skeleton
+        skeleton, _ = discover_skeleton(points, tracks.score[0], covariance, self.config.cost, self.support(run), prior)
+        lengths = [clip.num_frames for clip in run.context.store.clips]
+        windows, edges = window_trees(points, lengths, self.config.window, self.config.cost, prior)
+        return replace(skeleton, windows=windows, window_edges=edges)
 
     def prior(self, seeds: Seeds) -> Float[Tensor, "K K"]:
         """Factor on the cost of every pair."""

@@ -56,6 +56,11 @@ class KeypointsStage(Stage):
         size = context.store.image_size
         settings = KeypointDetectorConfig(num_keypoints=config.num_keypoints, **config.detector)
         self.detector = KeypointDetector(settings)
+        if settings.network == "centred" and (config.tasks or config.shapes or config.seeds or config.foreground):
+            raise ConfigError(
+                "keypoints.detector.network: `centred` makes no heatmaps and reads the brightness of frames; it needs "
+                "tasks: {}, shapes: [], seeds: false and foreground: false"
+            )
         task_settings = MultiTaskConfig(tasks=config.tasks, shapes=config.shapes)
         if size % (4 * config.shrink):
             raise ConfigError(

@@ -78,7 +78,7 @@ def test_fixed_strokes_on_black_match_their_own_drawing() -> None:
     state = state_of(chain(4), lifted=False)
     edges = torch.tensor([[2, 0], [0, 3], [3, 1]])
     state.add(Skeleton(edges, torch.eye(COUNT), torch.zeros(COUNT, COUNT)))
-    drawn, _ = sketch.draw(state, 1.0)
+    drawn, _ = sketch.draw(state, sketch.plan(1.0))
     assert drawn.max() > 0.9 and drawn.min() == 0
     clips = state[Clips]
     state.add(Clips(drawn[None], clips.index, clips.mask))

@@ -100,7 +100,7 @@ class FrameDetector:
         self.device = next(detector.parameters()).device
         self.detector = detector.eval()
         self.fused = None
-        if FusedHourglass.available(self.device):
+        if self.config.network == "hourglass" and FusedHourglass.available(self.device):
             self.fused = FusedHourglass(detector.hourglass)
 
     @torch.inference_mode()

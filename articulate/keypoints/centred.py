@@ -26,7 +26,12 @@ class CentredLinear(nn.Module):
     """
 
     def __init__(
-        self, num_keypoints: int, generator: torch.Generator, side: int = 32, reach: float = 0.875, spread: float = 0.5
+        self,
+        num_keypoints: int,
+        generator: torch.Generator | None = None,
+        side: int = 32,
+        reach: float = 0.875,
+        spread: float = 0.5,
     ) -> None:
         super().__init__()
         self.side, self.radius = side, max(1, round(side * reach / 2))
@@ -53,7 +58,9 @@ class CentredLinear(nn.Module):
         around = torch.arange(2 * self.radius, device=ink.device)
         padded = functional.pad(ink, (self.radius,) * 4)
         rows, columns = (centre[:, 1:] + around)[:, :, None], (centre[:, :1] + around)[:, None]
-        crops = padded[torch.arange(len(ink), device=ink.device)[:, None, None], rows, columns]
+        # Gathered axis by axis, which exporters understand for any number of images.
+        band = padded.gather(1, rows.expand(-1, -1, padded.shape[2]))
+        crops = band.gather(2, columns.expand(-1, 2 * self.radius, -1))
         # Thin strokes reduced to few pixels are faint: brought to the order of 1.
         offset = self.head(self.body(4.0 * crops.flatten(1)))
         middle = (2.0 * centre.to(ink.dtype) + 1.0) / self.side - 1.0

@@ -84,7 +84,9 @@ class MultiTask(nn.Module):
         for name, view in extra.items():
             views[name] = view.with_detection(together[start : start + len(view.images)])
             start += len(view.images)
-        cleaned = draw_gaussians(detection.xy, self.size, detector.config.sigma_px)
+        # Without tasks nobody looks at the cleaned heatmaps.
+        xy = detection.xy if self.tasks else detection.xy[:0]
+        cleaned = draw_gaussians(xy, self.size, detector.config.sigma_px)
         losses, metrics = dict[str, Tensor](), dict[str, Tensor]()
         for name in self.tasks:
             result = self.task(name)(detection, images, generator, cleaned=cleaned, views=views[name])
