@@ -78,10 +78,10 @@ def trees_of(points: torch.Tensor) -> dict[str, list]:
 
 
 def bounds(points: torch.Tensor, true: list, groups: list[list[int]]) -> dict[str, float]:
-    """What knowing every limb between rigid bodies would give, if inside the bodies the order is left to something else.
+    """What knowing every limb between rigid bodies gives, if inside the bodies the order is left to something else.
 
     Motion is the same for any tree inside a rigid body. By chance: a uniform spanning tree of g points holds a given
-    pair with probability 2 / g (Cayley), of the smallest body that holds the edge. By distance: the nearest points first.
+    pair with probability 2 / g (Cayley), of the smallest body that holds the edge. By distance: nearest points first.
     """
     bodies = [set(g) for g in groups]
     inside = {e: [len(b) for b in bodies if set(e) <= b] for e in edge_set(true)}

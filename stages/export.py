@@ -3,6 +3,7 @@
 import json
 
 import torch
+from pydantic import Field
 
 from articulate import __version__
 from articulate.config import StrictModel
@@ -15,6 +16,7 @@ from articulate.report import judge, write_report
 from articulate.result import ClipInfo, Result
 from articulate.runs import write_atomic
 from articulate.schedule import Context, Stage, WholeRun
+from articulate.skeleton.merging import without_keypoints
 from articulate.state import State
 
 
@@ -23,6 +25,7 @@ class ExportConfig(StrictModel):
 
     formats: tuple[str, ...] = tuple(RUN_FILES)
     report: bool = True
+    merge_straight: bool = Field(False, description="leave out keypoints that only lengthen a straight rigid limb")
 
 
 class ExportStage(Stage):
@@ -46,12 +49,15 @@ class ExportStage(Stage):
     def finish(self, run: WholeRun) -> Record | None:
         """Write every file; an ExportError names the one that could not be written."""
         context = run.context
-        result = assemble(context, run.records)
+        records = merged(run.records) if self.config.merge_straight else run.records
+        if records is not run.records:
+            context.say(f"export: {records[Tracks].xy.shape[2]} keypoints after merging those on straight limbs")
+        result = assemble(context, records)
         result.save(context.folder.path)
         context.folder.results.mkdir(parents=True, exist_ok=True)
         store = context.store
         symmetric = store.options.get("cue") == "none"
-        metrics = {"version": __version__, **evaluate_run(store, *measured(run.records), symmetric=symmetric)}
+        metrics = {"version": __version__, **evaluate_run(store, *measured(records), symmetric=symmetric)}
         write_atomic(context.folder.results / "metrics.json", json.dumps(metrics, indent=1, default=str))
         write_run_files(result, context.folder.results, self.config.formats)
         save_run_model(context.folder.path)
@@ -59,6 +65,19 @@ class ExportStage(Stage):
             write_report(result, context.folder.path, context.folder.results / "report.html")
         context.say(f"found: {judge(result, metrics)[1].sentence}")
         return None
+
+
+def merged(records: State) -> State:
+    """The records without straight keypoints; the same object where there are none, or only a limb would be left."""
+    tracks, skeleton, motion = measured(records)
+    straight = [] if skeleton.straight is None else skeleton.straight.nonzero()[:, 0].tolist()
+    if not straight or tracks.xy.shape[2] - len(straight) < 2:
+        return records
+    fewer = State(*records.records())
+    for record in without_keypoints(straight, skeleton, tracks, motion):
+        if record is not None:
+            fewer.add(record)
+    return fewer
 
 
 def measured(records: State) -> tuple[Tracks, Skeleton, Motion | None]:

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from articulate.skeleton.merging import joined_without
 from articulate.sketch.draw import draw_tree
 from articulate.sketch.reference import pixel_centres
 
@@ -21,14 +22,6 @@ class Reseeding(NamedTuple):
     position: Float[Tensor, "B 2"]
     found: Float[Tensor, " B"]
     harm: Float[Tensor, " K"]
-
-
-def without_keypoint(edges: Int[Tensor, "L 2"], keypoint: int) -> Int[Tensor, "M 2"]:
-    """Edges of the tree without `keypoint`; its neighbours are joined in a chain, so that the tree stays whole."""
-    touching = (edges == keypoint).any(dim=1)
-    neighbours = edges[touching].flatten()
-    neighbours = neighbours[neighbours != keypoint]
-    return torch.cat([edges[~touching], torch.stack([neighbours[:-1], neighbours[1:]], dim=1)])
 
 
 @torch.no_grad()
@@ -43,7 +36,7 @@ def removal_harm(
     full = (draw_tree(points, edges, size=size, width=half_width) - target).square().mean()
     harms = []
     for k in range(points.shape[1]):
-        rest = draw_tree(points, without_keypoint(edges, k), size=size, width=half_width)
+        rest = draw_tree(points, joined_without(edges, k), size=size, width=half_width)
         harms.append((rest - target).square().mean() - full)
     return torch.stack(harms)
 

@@ -19,10 +19,10 @@ def runtime(monkeypatch):
     return pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
 
 
-@pytest.mark.parametrize("kind", ["rigid_bones", "views"])
-def test_detector_and_lifter(runtime, tmp_path, kind):
+@pytest.mark.parametrize(("kind", "network"), [("rigid_bones", "hourglass"), ("views", "centred")])
+def test_detector_and_lifter(runtime, tmp_path, kind, network):
     generator = torch.Generator().manual_seed(1)
-    detector = KeypointDetector(KeypointDetectorConfig(num_keypoints=5)).eval()
+    detector = KeypointDetector(KeypointDetectorConfig(num_keypoints=5, network=network)).eval()
     lifter = build_lifter(5, default_config(kind), generator).eval()
     first, second = write_networks(tmp_path, detector, 32, 5, lifter)
     images = torch.rand(7, 3, 32, 32, generator=generator)

@@ -1,8 +1,10 @@
-"""Trees of parts of a run: windows, one tree per clip, a structure that changes, what the skeleton says of itself."""
+"""Trees of parts of a run, what the skeleton says of its keypoints, and a run without those on straight limbs."""
 
 import torch
 
+from articulate.records import Camera, FrameIndex, Motion, Tracks
 from articulate.skeleton import discover_skeleton
+from articulate.skeleton.merging import without_keypoints
 from articulate.skeleton.windows import rolling_windows, window_trees
 
 
@@ -52,3 +54,19 @@ def test_a_skeleton_says_what_its_keypoints_are() -> None:
     assert skeleton.straight is not None and skeleton.straight.tolist() == [0, 0, 0, 0, 1]
     assert skeleton.group is not None and skeleton.group[2] == skeleton.group[3] == skeleton.group[4] == 0
     assert skeleton.outliers is not None and skeleton.mirror is not None and skeleton.mirror.shape == (5,)
+
+
+def test_a_run_without_its_straight_keypoint_keeps_its_limbs() -> None:
+    chain_of_four = chain([0, 1, 2, 3], 200, 0)
+    points = torch.cat(
+        [chain_of_four[:, :2], 0.5 * (chain_of_four[:, 2:3] + chain_of_four[:, 3:]), chain_of_four[:, 2:]], 1
+    )
+    skeleton, found = discover_skeleton(points)
+    assert [k for _, k, _ in found.merged] == [2]
+    index = FrameIndex(torch.zeros(1, 200, dtype=torch.int64), torch.arange(200)[None])
+    tracks = Tracks(points[None, ..., :2], torch.ones(1, 200, 5), torch.zeros(1, 200, 5, 2, 2), index)
+    motion = Motion(points[None], torch.ones(1, 4), Camera(torch.ones(1, 200), torch.zeros(1, 200, 2)))
+    fewer, seen, moved = without_keypoints([2], skeleton, tracks, motion)
+    assert pairs(fewer.edges) == {(0, 1), (1, 2), (2, 3)} and torch.equal(seen.xy[0], chain_of_four[..., :2])
+    assert fewer.connection.sum() == 6 and fewer.straight is not None and fewer.straight.tolist() == [0] * 4
+    assert moved is not None and torch.allclose(moved.bone_lengths, torch.ones(1, 3, dtype=torch.float64))
