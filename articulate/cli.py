@@ -136,15 +136,16 @@ def export(
 ) -> None:
     """Write the results of a run in formats that other tools open; `onnx` writes the networks, `model` the model."""
     from articulate.apply import NEED_MOTION, write_formats
-    from articulate.export import EXPORTERS
+    from articulate.export import EXPORTERS, OPENS_IN, ROTATIONS
+    from articulate.export.armature import residual_note
     from articulate.result import Result
 
     formats = listed([*(to or []), *(more or [])])
-    known = [*EXPORTERS, "model", "onnx"]
+    known = list(OPENS_IN)
     if not formats:
         raise ConfigError("--to names the formats: " + ", ".join(known))
     if formats == ["list"]:
-        print("\n".join(known))
+        print("\n".join(f"{name:<16} {what}" for name, what in OPENS_IN.items()))
         return
     for name in formats:
         if name not in known:
@@ -160,6 +161,8 @@ def export(
         written += write_formats(result, [name], folder) if name in EXPORTERS else write_networks_of(run, name, folder)
     for path in written:
         print(path)
+    if set(formats) & set(ROTATIONS):
+        print(f"rotations of rigid bones: {residual_note(result)}")
 
 
 def write_networks_of(run: Path, name: str, folder: Path) -> list[Path]:

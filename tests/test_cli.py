@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from articulate import cli
 from articulate.doctor import examine
+from articulate.export import EXPORTERS, OPENS_IN
 from articulate.video import VideoWriter
 from articulate.waiting import allowed_threads, wait_asleep
 
@@ -85,4 +86,8 @@ def test_probe_and_doctor_print_lines(monkeypatch, capsys, tmp_path):
 def test_version_and_list_of_formats(monkeypatch, capsys):
     assert "articulate 0." in main(monkeypatch, capsys, "--version")[1]
     listed = main(monkeypatch, capsys, "export", "anywhere", "--to", "list")[1].split()
-    assert {"dlc", "sleap", "bvh", "onnx", "model"} <= set(listed)
+    assert {"dlc", "sleap", "bvh", "onnx", "model", "DeepLabCut"} <= set(listed)
+
+
+def test_every_format_says_what_it_is():
+    assert [*EXPORTERS, "model", "onnx"] == list(OPENS_IN)

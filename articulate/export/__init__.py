@@ -42,6 +42,32 @@ EXPORTERS: dict[str, Callable[[Result, Path], list[Path]]] = {
     "urdf": write_urdf,
 }
 
+# What each format is and who opens it; the last two are written from the networks of a run, not from its results.
+OPENS_IN = {
+    "skeleton": "tree, certainty, lengths and joint ranges as JSON",
+    "connections": "connection matrix as a table: every pair with probability and cost",
+    "connections_npy": "connection matrix K x K for NumPy",
+    "graphml": "tree for networkx, Gephi, Cytoscape",
+    "tracks": "2D keypoints with confidence for NumPy",
+    "dlc": "2D keypoints as DeepLabCut csv, with a config stub",
+    "dlc_h5": "the same as DeepLabCut h5",
+    "pose3d": "3D joints for NumPy",
+    "anipose": "3D joints as Anipose csv",
+    "overlay": "video with the skeleton on it",
+    "sleap": "2D keypoints as SLEAP .slp",
+    "sleap_h5": "2D keypoints as SLEAP analysis .h5",
+    "coco": "2D keypoints as COCO JSON, with scores",
+    "nwb": "2D keypoints for NWB and DANDI (ndx-pose)",
+    "nwb_3d": "3D joints for NWB and DANDI (ndx-pose)",
+    "bvh": "3D motion for Blender and motion capture tools",
+    "glb": "animated skeleton (glTF) for Blender, browsers, engines",
+    "mjcf": "the discovered body for MuJoCo",
+    "urdf": "the discovered body for robotics tools",
+    "model": "detector and lifter in one file, with a card, for articulate.load",
+    "onnx": "detector and lifter for onnxruntime",
+}
+ROTATIONS = ("bvh", "glb", "mjcf", "urdf")  # formats that know no positions
+
 # What every run leaves in its folder of results, in this order; `pose3d` only when there is 3D motion.
 RUN_FILES = {
     "skeleton": "skeleton.json",

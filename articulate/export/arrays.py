@@ -87,6 +87,6 @@ def write_anipose_csv(result: Result, path: Path) -> list[Path]:
         columns["fnum"] = result.frame[rows].cpu().numpy()
         target = clip_path(result, path, number)
         with atomic(target) as partial:
-            pd.DataFrame(columns).to_csv(partial, index=False)
+            pd.DataFrame(columns).to_csv(partial, index=False, chunksize=500)
         written.append(target)
     return written

@@ -55,7 +55,7 @@ def write_dlc_csv(result: Result, path: Path) -> list[Path]:
     for number in range(len(result.clips)):
         target = clip_path(result, path, number)
         with atomic(target) as partial:
-            table(result, number).to_csv(partial)
+            table(result, number).to_csv(partial, chunksize=500)  # its text takes ten times the memory
         written.append(target)
     return [*written, write_config_stub(result, path.with_name(f"{path.stem}_config.yaml"))]
 

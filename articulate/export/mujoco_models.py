@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from articulate.export.armature import TWIST_NOTE, Z_UP, Armature, armature, clip_motion, padded_range
+from articulate.export.armature import Z_UP, Armature, armature, padded_range, residual_note
 from articulate.export.writing import provenance_text, write_text
 from articulate.result import Result
 
@@ -38,12 +38,6 @@ def hinges(skeleton: Armature, bone: int) -> list[tuple[str, Float[Tensor, " 3"]
     name = skeleton.names[bone]
     swings = [(f"{name}_swing{i + 1}", skeleton.axes[bone, i], padded_range(skeleton.ranges[bone, i])) for i in (0, 1)]
     return [*swings, (f"{name}_twist", unit(skeleton.vector[bone]), TWIST)]
-
-
-def residual_note(result: Result) -> str:
-    """How well rigid bones follow the motion that was found."""
-    errors = [clip_motion(result, number, Z_UP).residual for number in range(len(result.clips))]
-    return f"mean forward-kinematics residual {max(errors):.4g} mean bone lengths (worst clip); {TWIST_NOTE}"
 
 
 def add_body(parent: xml.Element, skeleton: Armature, bone: int) -> None:

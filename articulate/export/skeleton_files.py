@@ -8,6 +8,7 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
+from articulate.export.armature import TWIST_NOTE, residual
 from articulate.export.writing import atomic, provenance_text, short_provenance, write_json, write_text
 from articulate.result import Result
 
@@ -81,7 +82,10 @@ def skeleton_content(result: Result) -> dict[str, Any]:
             "joint_ranges": model.joint_ranges.tolist(),
             "joint_ranges_meaning": "[keypoint][axis][low, high]: swing (rad) of the bone that ends in the keypoint; "
             "twist about a bone cannot be seen in positions and is not part of it",
+            "twist": TWIST_NOTE,
         }
+        if result.motion is not None and len(result.edges):
+            content["forward_kinematics_residual"] = residual(result)
     return content | {"provenance": short_provenance(result)}
 
 

@@ -1,5 +1,7 @@
 """2D tracks of a new video to 3D with a trained lifter: the steps of the lifting stage, chunk by chunk."""
 
+from dataclasses import replace
+
 import torch
 
 from articulate.config import StrictModel
@@ -32,4 +34,8 @@ def lift(lifter: Lifter, tracks: Tracks, skeleton: Skeleton, settings: LiftSetti
         assert tracks.index is not None
         joints[good], _ = settle_clips(joints[good], score[good], skeleton.edges, tracks.index.clip[0, good])
     motion = in_bone_units(joints[None], skeleton, tracks)
-    return rigid(motion, skeleton) if settings.rigid else motion
+    if not settings.rigid:
+        return motion
+    # Chunk by chunk, because the walk needs many times the memory of its result.
+    chunks = (replace(motion, joints=part) for part in motion.joints.split(CHUNK, dim=1))
+    return replace(motion, joints=torch.cat([rigid(chunk, skeleton).joints for chunk in chunks], dim=1))

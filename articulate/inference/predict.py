@@ -20,6 +20,7 @@ from articulate.runs import fingerprint
 from articulate.video import Video
 
 BATCH = 32  # frames; batches start at its multiples, so that a resumed video gives the same bits
+MODEL_FRAMES = 4096  # frames spread over a video that tell its rest pose and joint ranges
 
 
 def predict_video(
@@ -81,12 +82,8 @@ def detect_rows(
 
 def assemble(model: Model, source: Video | ImageFolder, rows: Rows) -> Result:
     """The rows of a video as a result, lifted where the model lifts."""
-    total, info = source.info.num_frames, source.info
-    index = FrameIndex(torch.zeros(1, total, dtype=torch.int64), torch.arange(total)[None])
-    held = {name: torch.from_numpy(np.array(array)) for name, array in rows.arrays.items()}
-    valid = held["valid"]
-    found = Tracks(held["xy"][None], held["score"][None], held["covariance"][None], index)
-    tracks = found.blank(valid)
+    info, tracks = source.info, tracks_of(rows)
+    valid = torch.from_numpy(np.array(rows.arrays["valid"]))
     motion = None
     if model.lifter is not None:
         motion = lift(model.lifter, tracks, model.skeleton, model.lifting).blank(valid)
@@ -97,7 +94,7 @@ def assemble(model: Model, source: Video | ImageFolder, rows: Rows) -> Result:
         tracks=tracks,
         skeleton=model.skeleton,
         clips=(clip,),
-        source_from_store=held["source_from_store"],
+        source_from_store=torch.from_numpy(np.array(rows.arrays["source_from_store"])),
         store_size=model.settings.size,
         motion=motion,
         articulation=articulation_of(model, motion),
@@ -105,8 +102,22 @@ def assemble(model: Model, source: Video | ImageFolder, rows: Rows) -> Result:
     )
 
 
+def tracks_of(rows: Rows) -> Tracks:
+    """The tracks of a video's rows; frames that could not be decoded are NaN."""
+    xy, score, covariance, valid = (
+        torch.from_numpy(np.array(rows.arrays[name])) for name in ("xy", "score", "covariance", "valid")
+    )
+    index = FrameIndex(torch.zeros(1, len(xy), dtype=torch.int64), torch.arange(len(xy))[None])
+    return Tracks(xy[None], score[None], covariance[None], index).blank(valid)
+
+
 def articulation_of(model: Model, motion: Motion | None) -> Articulation | None:
     """The articulated model as this video shows it; that of the training where the video has no good frame."""
-    if motion is None or not motion.joints.isfinite().all(-1).all(-1).any():
+    if motion is None:
         return model.articulation
-    return articulation_from_motion(motion.joints[0], model.skeleton.edges, model.names, "mean bone length")
+    joints = motion.joints[0]
+    good = joints.isfinite().all(-1).all(-1).nonzero().flatten()
+    if not len(good):
+        return model.articulation
+    spread = good[torch.linspace(0, len(good) - 1, min(MODEL_FRAMES, len(good))).round().long()]
+    return articulation_from_motion(joints[spread], model.skeleton.edges, model.names, "mean bone length")

@@ -33,11 +33,11 @@ def findings(result: Result, metrics: dict[str, Any], warnings: list[str]) -> li
     """All observations of a run, warnings first; one good one when nothing is off."""
     free = metrics.get("label_free", {})
     found = [
+        *about_floors(metrics),
         *about_data(result, free, warnings),
         *about_keypoints(result, free),
         *about_tree(result, free),
         *about_depth(result, free),
-        *about_floors(metrics),
     ]
     if not any(f.level in ("warn", "fail") for f in found):
         found.append(Finding("good", "None of the checks found anything wrong."))

@@ -20,6 +20,16 @@ def test_slp_opens_in_h5py_and_sleap_io(result, tmp_path):
     frame = labels.find(labels.videos[1], 10)[0]
     assert np.allclose(frame.instances[0].numpy(), result.xy[47], atol=1e-3)
     assert labels.provenance["stand_in"].startswith("STAND-IN")
+    assert np.allclose(frame.instances[0].numpy(scores=True)[:, 2], result.confidence[47])
+    h5py = pytest.importorskip("h5py", reason="the extra `hdf5` is not installed")
+    with h5py.File(path) as file:
+        points = file["pred_points"][:]  # SLEAP's own layout: one row per point, in the order of the nodes
+        first = points[:7]
+    # In the file of SLEAP a whole number is the corner of a pixel or its centre, as the format's version says.
+    assert np.allclose(first["score"], result.confidence[0])
+    assert np.allclose(np.stack([first["x"], first["y"]], -1) - result.xy[0].numpy(), 0.0, atol=1e-3) or np.allclose(
+        np.stack([first["x"], first["y"]], -1) - result.xy[0].numpy(), 0.5, atol=1e-3
+    )
 
 
 def test_sleap_analysis_opens_in_h5py(result, tmp_path):

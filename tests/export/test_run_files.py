@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import errno
 import json
+from xml.etree import ElementTree
 
 import av
 import networkx as nx
@@ -40,12 +41,16 @@ def test_skeleton_json(folder, result):
     assert content["names"][0] == "hip" and content["parents"] == [-1, 0, 1, 1, 1, 0, 0] and content["root"] == 0
     assert content["limbs"][0]["length"] == pytest.approx(1.2, abs=1e-4)
     assert np.shape(content["joint_ranges"]) == (7, 2, 2) and content["provenance"]["stand_in"]
+    assert 0 <= content["forward_kinematics_residual"] < 1e-5 and "conventional" in content["twist"]
 
 
 def test_graph(folder):
     graph = nx.read_graphml(folder / "skeleton.graphml", node_type=int)
     assert nx.is_arborescence(graph) and graph.nodes[3]["name"] == "left_hand"
     assert graph.edges[0, 1]["probability"] == pytest.approx(0.91) and "STAND-IN" in graph.graph["provenance"]
+    space = "{http://graphml.graphdrawing.org/xmlns}"
+    root = ElementTree.parse(folder / "skeleton.graphml").getroot()
+    assert root.find(f"{space}graph").get("edgedefault") == "directed" and len(root.findall(f".//{space}edge")) == 6
 
 
 def test_archives(folder, result):
