@@ -14,14 +14,17 @@ from articulate.seeding import SeedConfig, find_seeds
 from articulate.seeding import Seeds as FoundSeeds
 from articulate.seeding.body_axis import body_axis_seeds
 from articulate.seeding.body_config import BodyAxisConfig
+from articulate.seeding.puppet_config import PuppetConfig
+from articulate.seeding.puppet_seeds import puppet_seeds
 
 
 class SeedsStageConfig(StrictModel):
     """Which strategies may be tried; `auto` tries all and keeps the one that is most confident."""
 
-    strategy: Literal["auto", "colour_parts", "body_axis", "none"] = "auto"
+    strategy: Literal["auto", "colour_parts", "body_axis", "puppet", "none"] = "auto"
     colour_parts: SeedConfig = SeedConfig()
     body_axis: BodyAxisConfig = BodyAxisConfig()
+    puppet: PuppetConfig = PuppetConfig()
     enough: float = Field(0.5, ge=0, le=1, description="confidence from which on no further strategy is tried")
 
 
@@ -59,6 +62,7 @@ class SeedsStage(Stage):
         strategies = {
             "colour_parts": partial(find_seeds, *arguments, c.colour_parts, context.seed, context.say),
             "body_axis": partial(body_axis_seeds, *arguments, c.body_axis, context.seed, context.say),
+            "puppet": partial(puppet_seeds, *arguments, c.puppet, context.seed, context.say),
         }
         if not context.store.has_masks:
             context.say("seeds: none (the store holds no foreground masks)")

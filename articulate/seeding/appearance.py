@@ -1,6 +1,6 @@
 """What the frames of a store say about the parts of the body: colours, labels, contacts, ends."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -17,6 +17,7 @@ from articulate.seeding.colour_parts import (
 from articulate.seeding.config import SeedConfig
 from articulate.seeding.part_contacts import Contacts, fill_unsure, find_contacts, shown
 from articulate.seeding.part_ends import Moments, fill_gaps, oriented_axes, part_ends, part_moments
+from articulate.seeding.part_merge import shades_of_one
 
 INSIDE = 140  # a pixel of which little more than half is body still shows the body's colour
 CHUNK = 64
@@ -87,7 +88,12 @@ def read_appearance(store: ClipStore, config: SeedConfig) -> Appearance | str:
     explained = 1.0 - float((evidence.labels == UNSURE).sum() / max(1, (evidence.mask > INSIDE / 255.0).sum()))
     if explained < config.least_explained:
         return f"only {100 * explained:.0f} % of the body show one of its {len(parts.centres)} colours"
-    return measure(rows, evidence, len(parts.centres), explained)
+    found = measure(rows, evidence, len(parts.centres), explained)
+    shade = shades_of_one(parts.centres, found.contacts, found.moments)
+    if shade.max() + 1 == found.num_parts:
+        return found
+    labels_of_limbs = np.where(evidence.labels >= 0, shade[evidence.labels], evidence.labels)
+    return measure(rows, replace(evidence, labels=labels_of_limbs), int(shade.max()) + 1, explained)
 
 
 def measure(rows: Int[np.ndarray, " T"], evidence: Evidence, num_parts: int, explained: float) -> Appearance:

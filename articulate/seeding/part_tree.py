@@ -120,8 +120,8 @@ def part_points(figure: Figure, num_parts: int) -> Float[np.ndarray, "T P 2 2"]:
 
 
 def misfit_per_frame(figure: Figure, evidence: Evidence, settings: FitSettings) -> Float[np.ndarray, " T"]:
-    """Misfit of all parts in pixels; that limbs overlap where they meet is no misfit."""
-    return evaluate(figure, evidence, settings.softness[1], 0.0)[0].sum((1, 2))
+    """Misfit of all parts in pixels, with the price of a limb that reaches over pixels of other parts."""
+    return evaluate(figure, evidence, settings.softness[1], settings.foreign)[0].sum((1, 2))
 
 
 def gain_of_link(

@@ -1,0 +1,91 @@
+"""The fit of one pose: its normal equations against numerical derivatives, and a bent arm that is found again."""
+
+import numpy as np
+import pytest
+from test_puppet_outline import drawn
+
+from articulate.seeding.puppet import Puppet, limb_lengths
+from articulate.seeding.puppet_kernels import assemble
+from articulate.seeding.puppet_outline import read_outline
+from articulate.seeding.puppet_polish import polish
+from articulate.seeding.puppet_shape import move_joints, refit, split_limb, straighten
+from articulate.seeding.puppet_track import TrackSettings, fit_to, follow_both_ways
+
+ARM = np.array([[0, 1], [1, 2]])
+
+
+def puppet_of(longest=(22.0, 22.0)):
+    return Puppet(ARM, np.array([1.2, 1.2]), np.array(longest))
+
+
+def bent(angle):
+    """Shoulder, elbow and wrist of an arm that bends by `angle`, with limbs of 20 pixels."""
+    elbow = np.array([28.0, 32.0])
+    return np.array([[8.0, 32.0], elbow, elbow + 20 * np.array([np.cos(angle), np.sin(angle)])])
+
+
+def test_gradient_of_all_costs():
+    pose, prior = bent(0.4) + np.array([[0.3, 1.2], [-0.7, 2.1], [1.4, -0.9]]), bent(0.5)
+    puppet, outline = puppet_of((18.0, 19.0)), read_outline(drawn(bent(0.7), ARM))
+    matrix, vector = np.zeros((6, 6)), np.zeros(6)
+
+    def cost(points):
+        return sum(
+            assemble(
+                points, ARM, puppet.triples, puppet.radii, puppet.longest, outline.pixels, 0.4, outline.depth,
+                prior, np.full(3, 0.3), 1.0, 0.0, matrix, vector,
+            )
+        )  # fmt: skip
+
+    cost(pose)
+    found = 2 * vector.copy()
+    for i in range(6):
+        step = np.zeros(6)
+        step[i] = 1e-5
+        number = (cost(pose + step.reshape(3, 2)) - cost(pose - step.reshape(3, 2))) / 2e-5
+        assert found[i] == pytest.approx(number, rel=0.05, abs=0.1)  # samples along a limb move when it grows
+
+
+def test_a_bent_arm_is_found_from_a_straight_one():
+    true = bent(0.9)
+    settings = TrackSettings(prediction=0.0, rounds=30)
+    fit = fit_to(puppet_of(), read_outline(drawn(true, ARM)), bent(0.3), bent(0.3), settings)
+    # A free end may stand out by half a width here; the polish that follows takes it back.
+    assert np.linalg.norm(fit.pose - true, axis=1).max() < 2.0
+    polished = polish(puppet_of(), fit.pose[None], drawn(true, ARM)[None], np.zeros(1, int))[0]
+    assert np.linalg.norm(polished - true, axis=1).max() < 0.7
+
+
+def test_an_arm_is_followed_both_ways_and_keeps_its_lengths():
+    angles = np.linspace(-1.2, 1.2, 15)
+    outlines = [read_outline(drawn(bent(a), ARM)) for a in angles]
+    poses, costs = follow_both_ways(puppet_of((20.5, 20.5)), outlines, 7, bent(0.0), TrackSettings())
+    true = np.array([bent(a) for a in angles])
+    assert poses.shape == true.shape and len(costs) == 15
+    assert np.linalg.norm(poses - true, axis=-1).max() < 2.0
+    assert limb_lengths(poses, ARM).max() < 22.0
+
+
+def test_splitting_and_straightening_undo_each_other():
+    puppet, poses = puppet_of(), np.array([bent(0.2), bent(0.5)])
+    split, more = split_limb(puppet, poses, 1)
+    assert split.edges.tolist() == [[0, 1], [1, 3], [3, 2]] and more.shape == (2, 4, 2)
+    back, fewer = straighten(split, more, 3)
+    assert sorted(map(sorted, back.edges.tolist())) == [[0, 1], [1, 2]]
+    np.testing.assert_array_equal(fewer, poses)
+
+
+def test_a_joint_moves_to_where_the_limb_bends():
+    # Three limbs: the first two are one straight bone, the third bends in its middle.
+    edges = np.array([[0, 1], [1, 2], [2, 3]])
+    true = [
+        np.array([[6.0, 32], [26, 32], [42, 32], [42 + 14 * np.cos(a), 32 + 14 * np.sin(a)]]) for a in (0.9, 1.2, -1.1)
+    ]
+    outlines = [read_outline(drawn(pose, edges)) for pose in true]
+    start = np.array([[[6.0, 32], [14, 32], [24, 32], pose[3]] for pose in true])
+    puppet = Puppet(edges, np.full(3, 1.2), np.array([10.0, 12.0, 34.0]))
+    settings = TrackSettings(prediction=0.001, even=0.0, rounds=20)
+    before = refit(puppet, start, outlines, settings)[1].mean()
+    moved, poses = move_joints(puppet, start, outlines, np.arange(3), settings)
+    assert moved.num_points == 4
+    assert refit(moved, poses, outlines, settings)[1].mean() < 0.5 * before
