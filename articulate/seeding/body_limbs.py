@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 
 from articulate.seeding.body_config import BodyAxisConfig
 from articulate.seeding.body_extremity_kernels import extremities_of_masks
@@ -21,6 +21,7 @@ class Limbs:
     middle: Float[np.ndarray, "T S 2"]
     root: Float[np.ndarray, "T S 2"]
     seen: Bool[np.ndarray, "T S"]
+    mirror: Int[np.ndarray, " S"]  # which limb is the mirror image of each; itself where none is
 
 
 def find_limbs(
@@ -47,23 +48,24 @@ def find_limbs(
     limb &= values_at(occupied, tips) < config.most_occupied
     if wide is not None:  # the end of a wing or of the body is no limb's
         limb &= ~on_wide(wide, found[..., :2])
-    candidates = np.where(limb[..., None], tips, np.nan)
+    middles = body_from_image(found[..., 2:4], pose)
+    candidates = np.where(limb[..., None], np.concatenate([tips, middles], -1), np.nan)
     if most_limbs < 1 or limb[good].any(1).mean() < 0.3:
         return None
     start = initial_slots(candidates[good], generator, mirrored)
     sureness = np.clip(np.nan_to_num(prominence) / (3 * config.least_prominence), 0, 1)
-    tracks, _ = track_slots(candidates, sureness, follows, start, config.slot_memory, config.slot_spread)
+    tracks, slots = track_slots(candidates, sureness, follows, start)
     share = (tracks.taken >= 0).mean(0)
     order = np.argsort(-share, kind="stable")[:most_limbs]
     order = order[share[order] >= config.least_seen]
     if not len(order):
         return None
     tracks = SlotTracks(tracks.place[:, order], tracks.taken[:, order])
-    middle = part_of_limb(tracks, body_from_image(found[..., 2:4], pose), tips)
+    middle = part_of_limb(tracks, middles, tips)
     root = part_of_limb(tracks, body_from_image(found[..., 4:6], pose), tips)
     if solid.any():  # a limb grows out of one place of the body
         root = np.broadcast_to(np.median(root, axis=0), root.shape)
-    return Limbs(tracks.place, middle, root, tracks.taken >= 0)
+    return Limbs(tracks.place, middle, root, tracks.taken >= 0, slots.take(order).mirror)
 
 
 def on_wide(

@@ -1,25 +1,43 @@
 """Limb ends with lasting identities: candidates of a frame go to a fixed number of slots, tracked in the body frame.
 
-Each slot is a first-order autoregression about its own mean place (it returns there when unseen), filtered and smoothed
-(Kalman 1960; Rauch, Tung & Striebel 1965), with one Hungarian assignment per frame. Means, spreads and memory are
-estimated from the tracks themselves in a few rounds. Body coordinates.
+A slot is where one limb usually is: a Gaussian of its tip and one of its middle, and how often it is seen at all. Left and
+right slots are mirror images. How many there are, and what they are, is found by expectation maximisation with one-to-one
+assignments; the assignments of all frames are then chosen together (`body_assignment_kernels.py`), so that a limb keeps
+its slot while it moves. Where it is not seen, it is filled in by a first-order autoregression about its mean place
+(Kalman 1960; Rauch, Tung & Striebel 1965). Body coordinates.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.cluster.vq import kmeans2
 from scipy.optimize import linear_sum_assignment
 
+from articulate.seeding.body_assignment_kernels import best_path
+
+NOISE = 0.02  # standard deviation of a found limb end, in units of reach (about one pixel)
+MIDLINE = 0.12  # slots nearer to the axis have no mirror image
+EXCLUSIVE = 0.7  # two slots seen together in less than this share of what chance would give are one limb
+NEIGHBOURS = 0.6  # distance between slots that one limb may serve, in units of reach
+BEAM = 64  # assignments of a frame that are thought of
+MIRROR = np.array([1.0, -1.0, 1.0, -1.0])
+
 
 @dataclass(frozen=True)
 class Slots:
-    """Mean place, variance and memory (per frame) of every slot."""
+    """Mean of tip and middle, their variances, share of frames in which it is seen, and the mirror image of every slot."""
 
-    mean: Float[np.ndarray, "S 2"]
-    variance: Float[np.ndarray, " S"]
-    memory: Float[np.ndarray, " S"]
+    mean: Float[np.ndarray, "S 4"]
+    variance: Float[np.ndarray, "S 2"]
+    seen: Float[np.ndarray, " S"]
+    mirror: Int[np.ndarray, " S"]  # itself where it lies on the midline, or where nothing is mirrored
+
+    def take(self, order: Int[np.ndarray, " N"]) -> "Slots":
+        """Some of the slots; mirror images that are left behind leave the other alone."""
+        place = {int(s): i for i, s in enumerate(order)}
+        mirror = np.array([place.get(int(self.mirror[s]), i) for i, s in enumerate(order)], np.int64)
+        return Slots(self.mean[order], self.variance[order], self.seen[order], mirror)
 
 
 @dataclass(frozen=True)
@@ -30,125 +48,204 @@ class SlotTracks:
     taken: Int[np.ndarray, "T S"]
 
 
-NOISE = 0.02  # standard deviation of a found limb end, in units of reach (about one pixel)
+def gains(candidates: Float[np.ndarray, "T C 4"], slots: Slots) -> Float[np.ndarray, "T C S"]:
+    """Log likelihood ratio of a candidate being the slot's limb rather than clutter; -50 where there is none.
+
+    Clutter is even over the body's frame (area 4 for the tip, 1 for the middle).
+    """
+    square = (candidates[:, :, None] - slots.mean) ** 2
+    result = np.log(slots.seen / (1 - slots.seen)) + np.log(4.0)
+    for part, variance in ((slice(0, 2), slots.variance[:, 0]), (slice(2, 4), slots.variance[:, 1])):
+        result = result - square[..., part].sum(-1) / (2 * variance) - np.log(2 * np.pi * variance)
+    return np.where(np.isfinite(result), result, -50.0)
+
+
+def assigned(gain: Float[np.ndarray, "T C S"]) -> tuple[Int[np.ndarray, "T S"], float]:
+    """Best candidate of every slot in each frame by itself (-1: none), and the mean gain of a frame."""
+    taken, total = np.full((len(gain), gain.shape[2]), -1), 0.0
+    for t, frame in enumerate(gain):
+        rows, columns = linear_sum_assignment(-np.maximum(frame, 0))
+        good = frame[rows, columns] > 0
+        taken[t, columns[good]] = rows[good]
+        total += float(frame[rows, columns][good].sum())
+    return taken, total / len(gain)
+
+
+def estimated(candidates: Float[np.ndarray, "T C 4"], taken: Int[np.ndarray, "T S"], slots: Slots) -> Slots:
+    """Slots from the candidates they took; mirror images share what they took. Slots that took few keep their values."""
+    mean, variance, seen = slots.mean.copy(), slots.variance.copy(), slots.seen.copy()
+    for s, other in enumerate(slots.mirror):
+        points = []
+        for part, flip in ((s, np.ones(4)), (other, MIRROR))[: 1 if other == s else 2]:
+            rows = np.flatnonzero(taken[:, part] >= 0)
+            points.append(candidates[rows, taken[rows, part]] * flip)
+        together = np.concatenate(points)
+        seen[s] = np.clip(len(together) / (len(points) * len(taken)), 0.01, 0.99)
+        if len(together) < 10:
+            continue
+        mean[s] = np.median(together, axis=0)
+        square = (together - mean[s]) ** 2
+        variance[s] = np.maximum([square[:, :2].mean(), square[:, 2:].mean()], NOISE**2)
+    return Slots(mean, variance, seen, slots.mirror)
 
 
 def initial_slots(
-    candidates: Float[np.ndarray, "T C 2"], generator: np.random.Generator, mirrored: bool, most: int = 6
+    candidates: Float[np.ndarray, "T C 4"],
+    generator: np.random.Generator,
+    mirrored: bool,
+    most: int = 6,
+    sampled: int = 300,
+    restarts: int = 4,
+    rounds: int = 8,
 ) -> Slots:
-    """Slots from k-means of all candidates, for 1 to `most` clusters; the number with the least matching cost wins.
+    """Slots by expectation maximisation from k-means starts; their number by likelihood less the cost of their numbers.
 
-    `mirrored`: clusters are sought in (u, |v|) and each away from the midline makes a left and a right slot.
+    `mirrored`: clusters are sought in (u, |v|) and each away from the midline makes a left and a right slot. The
+    cost is that of the minimum description length (Rissanen 1978): half log N per number.
     """
+    some = candidates[np.unique(np.linspace(0, len(candidates) - 1, sampled).astype(int))]
     points = candidates[np.isfinite(candidates).all(-1)]
-    folded = np.stack([points[:, 0], np.abs(points[:, 1])], -1) if mirrored else points
-    some = candidates[np.unique(np.linspace(0, len(candidates) - 1, 200).astype(int))]
-    best, best_cost = folded.mean(0, keepdims=True), np.inf
+    folded = np.where(points[:, 1:2] < 0, points * MIRROR, points) if mirrored else points
+    best, best_value = None, -np.inf
     for count in range(1, (most if mirrored else 2 * most) + 1):
-        for _ in range(4):
+        for _ in range(restarts):
             centres, _ = kmeans2(folded, count, minit="++", seed=generator)
-            slots = unfolded(centres) if mirrored else centres
-            cost = float(np.mean([frame_cost(frame, slots) for frame in some]))
-            if cost < best_cost:
-                best, best_cost = slots, cost
-    return Slots(best, np.full(len(best), 0.02), np.full(len(best), 0.5))
+            slots = unfolded(centres) if mirrored else alone(centres)
+            for _ in range(rounds):
+                taken, _ = assigned(gains(some, slots))
+                slots = estimated(some, taken, slots)
+            value = assigned(gains(some, slots))[1] + float(np.log(1 - slots.seen).sum())
+            value -= 3.5 * count * np.log(len(some)) / len(some)
+            if value > best_value:
+                best, best_value = slots, value
+    assert best is not None
+    return without_doubles(some, best, rounds)
 
 
-def unfolded(centres: Float[np.ndarray, "C 2"], midline: float = 0.12) -> Float[np.ndarray, "S 2"]:
-    """Left and right place of every cluster of (u, |v|); one place on the midline for those that lie there."""
-    sided = centres[centres[:, 1] > midline]
-    single = centres[centres[:, 1] <= midline] * np.array([1.0, 0.0])
-    return np.concatenate([sided * np.array([1.0, -1.0]), sided, single])
+def without_doubles(candidates: Float[np.ndarray, "T C 4"], slots: Slots, rounds: int) -> Slots:
+    """Slots that are seldom seen together are postures of one limb, which never has two ends at once: they are joined.
+
+    Joined is the pair with the least share of common frames over the share by chance, while that is below EXCLUSIVE.
+    """
+    while True:
+        taken, _ = assigned(gains(candidates, slots))
+        pair = most_exclusive(taken >= 0, slots)
+        if pair is None:
+            return slots
+        slots = joined(slots, *pair)
+        for _ in range(rounds):
+            slots = estimated(candidates, assigned(gains(candidates, slots))[0], slots)
 
 
-def frame_cost(frame: Float[np.ndarray, "C 2"], centres: Float[np.ndarray, "S 2"], limit: float = 0.3) -> float:
-    """Cost of matching the candidates of one frame one-to-one; what stays alone on either side costs `limit`."""
-    frame = frame[np.isfinite(frame).all(-1)]
-    distance = np.minimum(np.linalg.norm(frame[:, None] - centres[None], axis=-1), 2 * limit)
-    rows, columns = linear_sum_assignment(distance)
-    return float(distance[rows, columns].sum() + limit * (len(centres) + len(frame) - 2 * len(rows)))
+def most_exclusive(seen: Bool[np.ndarray, "T S"], slots: Slots) -> tuple[int, int] | None:
+    """The pair of slots (on one side of the body) that is seen together least often, None when all are independent."""
+    found = seen.astype(np.float64)
+    share, both = found.mean(0), found.T @ found / len(found)
+    share, both = (share + share[slots.mirror]) / 2, (both + both[np.ix_(slots.mirror, slots.mirror)]) / 2
+    ratio = both / np.maximum(share[:, None] * share[None], 1e-9)
+    apart = np.linalg.norm(slots.mean[:, None, :2] - slots.mean[None, :, :2], axis=-1)
+    others = np.arange(len(share))
+    ratio[(apart > NEIGHBOURS) | (others[:, None] >= others[None])] = np.inf
+    ratio[others, slots.mirror] = np.inf
+    a, b = np.unravel_index(np.argmin(ratio), ratio.shape)
+    return (int(a), int(b)) if ratio[a, b] < EXCLUSIVE else None
+
+
+def joined(slots: Slots, a: int, b: int) -> Slots:
+    """Slot b taken into slot a, and the mirror image of b into that of a; moments are those of both together."""
+    mean, variance, seen = slots.mean.copy(), slots.variance.copy(), slots.seen.copy()
+    gone = {b}
+    for one, two in {(a, b), (int(slots.mirror[a]), int(slots.mirror[b]))}:
+        if one == two:
+            continue
+        weight = seen[two] / (seen[one] + seen[two])
+        apart = mean[two] - mean[one]
+        between = weight * (1 - weight) * apart**2
+        variance[one] = (1 - weight) * variance[one] + weight * variance[two]
+        variance[one] += [between[:2].mean(), between[2:].mean()]
+        mean[one] = mean[one] + weight * apart
+        seen[one] = min(seen[one] + seen[two], 0.99)
+        gone.add(two)
+    kept = np.array([s for s in range(len(mean)) if s not in gone])
+    return Slots(mean, variance, seen, slots.mirror).take(kept)
+
+
+def alone(mean: Float[np.ndarray, "C 4"]) -> Slots:
+    """Slots without mirror images, as wide as a limb may swing."""
+    count = len(mean)
+    return Slots(mean, np.full((count, 2), 0.02), np.full(count, 0.5), np.arange(count))
+
+
+def unfolded(centres: Float[np.ndarray, "C 4"]) -> Slots:
+    """Left and right slot of every cluster of (u, |v|); one slot on the midline for those that lie there."""
+    sided = centres[centres[:, 1] > MIDLINE]
+    single = centres[centres[:, 1] <= MIDLINE] * np.array([1.0, 0.0, 1.0, 0.0])
+    count = len(sided)
+    mirror = np.concatenate([np.arange(count) + count, np.arange(count), 2 * count + np.arange(len(single))])
+    return replace(alone(np.concatenate([sided * MIRROR, sided, single])), mirror=mirror)
 
 
 def track_slots(
-    candidates: Float[np.ndarray, "T C 2"],
-    weight: Float[np.ndarray, "T C"],
+    candidates: Float[np.ndarray, "T C 4"],
+    sureness: Float[np.ndarray, "T C"],
     follows: Bool[np.ndarray, " T"],
     slots: Slots,
-    most_memory: float,
-    most_spread: float,
-    rounds: int = 3,
-    gate: float = 4.0,
+    rounds: int = 2,
 ) -> tuple[SlotTracks, Slots]:
-    """Tracks of all slots, and the slots as estimated from them. `weight` in [0, 1]: how sure a candidate is.
+    """The candidate and the smoothed place of every slot in all frames; slots and their steps are estimated anew."""
+    step = np.full(len(slots.mean), 0.05)
+    taken = np.full((len(candidates), len(slots.mean)), -1)
+    for turn in range(rounds):
+        gain = np.ascontiguousarray(gains(candidates, slots) + 2 * sureness[..., None] - 1)
+        tips = np.ascontiguousarray(candidates[..., :2])
+        best_path(gain, tips, follows, step, slots.variance[:, 0], BEAM, taken)
+        if turn + 1 < rounds:
+            slots, step = estimated(candidates, taken, slots), steps_of(candidates, taken, follows, step)
+    return SlotTracks(smoothed(candidates, taken, follows, slots, step), taken), slots
 
-    Memory and deviation are bounded, or one slot would grow to follow whatever no other slot takes.
-    """
-    tracks = filter_once(candidates, weight, follows, slots, gate)
-    for _ in range(rounds):
-        found = estimated(tracks, candidates, follows, slots)
-        slots = Slots(found.mean, np.minimum(found.variance, most_spread**2), np.minimum(found.memory, most_memory))
-        tracks = filter_once(candidates, weight, follows, slots, gate)
-    return tracks, slots
+
+def steps_of(
+    candidates: Float[np.ndarray, "T C 4"],
+    taken: Int[np.ndarray, "T S"],
+    follows: Bool[np.ndarray, " T"],
+    otherwise: Float[np.ndarray, " S"],
+) -> Float[np.ndarray, " S"]:
+    """Usual step of each slot's tip per axis (median, as a deviation), at least the noise of a difference."""
+    result = otherwise.copy()
+    for s in range(taken.shape[1]):
+        rows = np.flatnonzero((taken[1:, s] >= 0) & (taken[:-1, s] >= 0) & follows[1:]) + 1
+        if len(rows) >= 20:
+            change = candidates[rows, taken[rows, s], :2] - candidates[rows - 1, taken[rows - 1, s], :2]
+            # The median of a squared 2D Gaussian step is 1.386 variances of one axis.
+            result[s] = max(np.sqrt(np.median((change**2).sum(1)) / 1.386), 1.4 * NOISE)
+    return result
 
 
-def filter_once(
-    candidates: Float[np.ndarray, "T C 2"],
-    weight: Float[np.ndarray, "T C"],
+def smoothed(
+    candidates: Float[np.ndarray, "T C 4"],
+    taken: Int[np.ndarray, "T S"],
     follows: Bool[np.ndarray, " T"],
     slots: Slots,
-    gate: float,
-) -> SlotTracks:
-    """Forward filter with assignment, backward smoother. Isotropic variances: one number per slot and frame."""
-    frames, count = len(candidates), len(slots.mean)
+    step: Float[np.ndarray, " S"],
+) -> Float[np.ndarray, "T S 2"]:
+    """Tips filtered forwards and smoothed backwards; the memory makes steps of the autoregression as large as `step`."""
+    mean, marginal = slots.mean[:, :2], slots.variance[:, 0]
+    memory = np.clip(1 - step**2 / (2 * marginal), 0.3, 0.995)
+    frames, count = taken.shape
     ahead, ahead_var = np.zeros((frames, count, 2)), np.zeros((frames, count))
     state, variance = np.zeros((frames, count, 2)), np.zeros((frames, count))
-    taken = np.full((frames, count), -1)
     for t in range(frames):
-        ahead[t], ahead_var[t] = slots.mean, slots.variance
-        if follows[t]:
-            ahead[t] = slots.mean + slots.memory[:, None] * (state[t - 1] - slots.mean)
-            ahead_var[t] = slots.memory**2 * variance[t - 1] + (1 - slots.memory**2) * slots.variance
-        state[t], variance[t] = ahead[t], ahead_var[t]
-        real = np.flatnonzero(np.isfinite(candidates[t]).all(-1))
-        if not len(real):
-            continue
-        found = candidates[t, real]
-        total = ahead_var[t] + NOISE**2
-        square = ((found[:, None] - ahead[t][None]) ** 2).sum(-1) / total
-        # Log likelihood of a 2D Gaussian against a uniform one over the body's frame (area 4) times a sureness.
-        cost = square / 2 + np.log(2 * np.pi * total)[None] - np.log(4.0) - 2 * weight[t, real][:, None]
-        cost = np.where(square > gate**2, 50.0, cost)
-        rows, columns = linear_sum_assignment(np.minimum(cost, 0.0))
-        for row, slot in zip(rows, columns, strict=True):
-            if cost[row, slot] < 0:
-                taken[t, slot] = real[row]
-                share = ahead_var[t, slot] / total[slot]
-                state[t, slot] = ahead[t, slot] + share * (found[row] - ahead[t, slot])
-                variance[t, slot] = (1 - share) * ahead_var[t, slot]
+        ahead[t], ahead_var[t] = mean, marginal
+        if follows[t] and t > 0:
+            ahead[t] = mean + memory[:, None] * (state[t - 1] - mean)
+            ahead_var[t] = memory**2 * variance[t - 1] + (1 - memory**2) * marginal
+        share = np.where(taken[t] >= 0, ahead_var[t] / (ahead_var[t] + NOISE**2), 0.0)
+        found = np.where(taken[t][:, None] >= 0, candidates[t, np.maximum(taken[t], 0), :2], 0.0)
+        state[t] = ahead[t] + share[:, None] * (found - ahead[t])
+        variance[t] = (1 - share) * ahead_var[t]
     place = state.copy()
     for t in range(frames - 2, -1, -1):
         if follows[t + 1]:
-            back = variance[t] * slots.memory / np.maximum(ahead_var[t + 1], 1e-9)
+            back = variance[t] * memory / np.maximum(ahead_var[t + 1], 1e-9)
             place[t] = state[t] + back[:, None] * (place[t + 1] - ahead[t + 1])
-    return SlotTracks(place, taken)
-
-
-def estimated(
-    tracks: SlotTracks, candidates: Float[np.ndarray, "T C 2"], follows: Bool[np.ndarray, " T"], slots: Slots
-) -> Slots:
-    """Mean, variance and memory of each slot from the candidates it took; a slot that took few keeps its values."""
-    mean, variance, memory = slots.mean.copy(), slots.variance.copy(), slots.memory.copy()
-    for s in range(len(mean)):
-        rows = np.flatnonzero(tracks.taken[:, s] >= 0)
-        if len(rows) < 20:
-            continue
-        points = candidates[rows, tracks.taken[rows, s]]
-        mean[s] = np.median(points, axis=0)
-        variance[s] = max(float(np.median(((points - mean[s]) ** 2).sum(1)) / 1.386), 4e-4)
-        next_to = np.flatnonzero((np.diff(rows) == 1) & follows[rows[1:]])
-        if len(next_to) >= 20:
-            change = np.median(((points[next_to + 1] - points[next_to]) ** 2).sum(1)) / 1.386
-            # For the autoregression var(step) = 2 (1 - memory) variance + 2 noise^2.
-            rest = max(float(change) - 2 * NOISE**2, 1e-5)
-            memory[s] = np.clip(1 - rest / (2 * variance[s]), 0.5, 0.995)
-    return Slots(mean, variance, memory)
+    return place
