@@ -25,6 +25,7 @@ class Figure:
     score: Float[np.ndarray, "T K"]
     edges: Int[np.ndarray, "L 2"]
     num_limbs: int
+    mirror: Int[np.ndarray, " K"]  # mirror image of every keypoint; itself on the axis, -1 where it is not among them
 
 
 class Parts:
@@ -34,10 +35,12 @@ class Parts:
         self.points: dict[str, np.ndarray] = {}
         self.score: dict[str, np.ndarray] = {}
         self.hangs_on: dict[str, list[str]] = {}
+        self.mirror: dict[str, str] = {}
 
-    def add(self, name: str, points: np.ndarray, score: np.ndarray, hangs_on: list[str]) -> None:
-        """A track; `hangs_on` lists what it is joined to, the first one that is chosen counts."""
+    def add(self, name: str, points: np.ndarray, score: np.ndarray, hangs_on: list[str], mirror: str = "") -> None:
+        """A track; `hangs_on` lists what it is joined to, the first one that is chosen counts; `mirror`: "" = itself."""
         self.points[name], self.score[name], self.hangs_on[name] = points, score, hangs_on
+        self.mirror[name] = mirror or name
 
     def figure(self, names: list[str], num_limbs: int) -> Figure:
         """The chosen tracks as a figure."""
@@ -52,6 +55,7 @@ class Parts:
             np.stack([self.score[name] for name in names], 1),
             np.array(edges, np.int64).reshape(-1, 2),
             num_limbs,
+            np.array([number.get(self.mirror[name], -1) for name in names], np.int64),
         )
 
 
@@ -86,7 +90,9 @@ def figure_of_axis(
     parts = Parts()
     parts.add("centre", body["centre"], sure, [])
     for name in ("front", "rear", "front_left", "front_right", "rear_left", "rear_right"):
-        parts.add(name, body[name], sure, [name.split("_")[0], "centre"] if "_" in name else ["centre"])
+        upper, _, side = name.partition("_")
+        other = {"left": f"{upper}_right", "right": f"{upper}_left"}.get(side, "")
+        parts.add(name, body[name], sure, [upper, "centre"] if side else ["centre"], other)
     order = ["front", "rear", "centre", "front_left", "front_right"]
     number = 0 if limbs is None else limbs.tip.shape[1]
     if limbs is not None:
@@ -97,7 +103,7 @@ def figure_of_axis(
     add_between(parts, order, num_keypoints)
     names = order[:num_keypoints]
     figure = parts.figure(names, number)
-    return Figure(onto_mask(figure.points, pictures.mask), figure.score, figure.edges, number)
+    return Figure(onto_mask(figure.points, pictures.mask), figure.score, figure.edges, number, figure.mirror)
 
 
 def add_limbs(parts: Parts, limbs: Limbs, pose: BodyPose, body: dict[str, np.ndarray]) -> None:
@@ -109,9 +115,10 @@ def add_limbs(parts: Parts, limbs: Limbs, pose: BodyPose, body: dict[str, np.nda
         base = np.median(limbs.root[:, s], axis=0)
         nearest = min(axis, key=lambda name: float(np.linalg.norm(axis[name] - base)))
         score = np.where(limbs.seen[:, s], 1.0, UNSEEN)
-        parts.add(f"root_{s}", root[:, s], score, [nearest, "centre"])
-        parts.add(f"middle_{s}", middle[:, s], score, [f"root_{s}", nearest, "centre"])
-        parts.add(f"tip_{s}", tip[:, s], score, [f"middle_{s}", f"root_{s}", nearest, "centre"])
+        other, hangs_on = int(limbs.mirror[s]), [nearest, "centre"]
+        for name, points in (("root", root), ("middle", middle), ("tip", tip)):
+            parts.add(f"{name}_{s}", points[:, s], score, hangs_on, f"{name}_{other}")
+            hangs_on = [f"{name}_{s}", *hangs_on]
 
 
 def add_between(parts: Parts, order: list[str], num_keypoints: int) -> None:
@@ -158,7 +165,7 @@ def figure_of_blob(
     parts.points["front"], parts.points["rear"] = centre + 2 * axis, centre - 2 * axis
     add_between(parts, order, num_keypoints)
     figure = parts.figure(order[:num_keypoints], number)
-    return Figure(onto_mask(figure.points, pictures.mask), figure.score, figure.edges, number)
+    return Figure(onto_mask(figure.points, pictures.mask), figure.score, figure.edges, number, figure.mirror)
 
 
 def onto_mask(points: Float[np.ndarray, "T K 2"], mask: UInt8[np.ndarray, "T S S"]) -> Float[np.ndarray, "T K 2"]:

@@ -17,6 +17,7 @@ from articulate.seeding.body_frame import BodyPose, body_pictures
 from articulate.seeding.body_heading import odd_features, oriented, resolve_signs, walks_forward
 from articulate.seeding.body_moments import BodyMoments, body_moments
 from articulate.seeding.body_pictures import BodyPictures, read_pictures
+from articulate.seeding.body_refine import refined
 from articulate.seeding.body_template import congeal, repaired
 from articulate.seeding.seeds import Seeds
 from articulate.seeds import numpy_generator
@@ -48,6 +49,9 @@ def body_axis_seeds(
     else:
         pose, quality = repaired(pictures.contrast, congeal(pictures.contrast, pose))
         figure = figure_of_axis(pictures, pose, quality, num_keypoints, config, generator)
+        if config.network_steps:
+            steps, stiffness = config.network_steps, config.stiffness
+            figure = refined(pictures, pose, quality, figure, steps, stiffness, generator)
         alike = float(np.clip(np.median(quality), 0, 1))
         confidence = alike * min(1.0, (elongation - 1) / 0.8) * min(1.0, coverage / 0.5)
         reason = (

@@ -15,6 +15,7 @@ class BodyAxisConfig(BaseModel):
     least_coverage: float = Field(0.1, ge=0, le=1, description="least spread of headings (0 one way, 1 full circle)")
     least_prominence: float = Field(0.1, gt=0, lt=1, description="how far a limb sticks out, in units of the reach")
     most_occupied: float = Field(0.6, gt=0, le=1, description="limb ends lie where the mask is this seldom")
-    slot_memory: float = Field(0.5, ge=0, lt=1, description="largest share of a limb's offset kept from frame to frame")
-    slot_spread: float = Field(0.2, gt=0, le=1, description="largest deviation of a limb end, in units of the reach")
     least_seen: float = Field(0.25, ge=0, le=1, description="share of frames in which a limb must be found")
+    network_steps: int = Field(
+        400, ge=0, description="batches for the network that corrects the seeds by what they have in common; 0: none"
+    )

@@ -109,6 +109,13 @@ class BodyFrames:
         return (1 - over) * pictures + over * (self.pictures(self.contrast, rows, pose) - 128) / 64
 
 
+def new_network(num_keypoints: int, seed: int) -> BodyNetwork:
+    """An untaught network; the global random state is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return BodyNetwork(num_keypoints)
+
+
 def taught_network(
     frames: BodyFrames,
     points: Float[np.ndarray, "T K 2"],
@@ -116,14 +123,15 @@ def taught_network(
     mirror: Int[np.ndarray, " K"],
     generator: np.random.Generator,
     steps: int,
+    network: BodyNetwork | None = None,
     batch: int = 32,
     rate: float = 4e-3,
 ) -> BodyNetwork:
-    """Network that follows the points (pixels of the stored frames) where their weight is not 0."""
-    torch_generator = torch.Generator().manual_seed(int(generator.integers(2**31)))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(torch.randint(2**31, (1,), generator=torch_generator)))
-        network = BodyNetwork(points.shape[1])
+    """Network (new, or `network` taught further) that follows the points, in pixels, where their weight is not 0.
+
+    `mirror` is the keypoint's mirror image, -1 where it has none among the keypoints.
+    """
+    network = network or new_network(points.shape[1], int(generator.integers(2**31)))
     optimiser = torch.optim.Adam(network.parameters(), lr=rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
     for _ in range(steps):
@@ -135,7 +143,7 @@ def taught_network(
         flip = torch.from_numpy(generator.random(batch) < 0.5)
         pictures = torch.where(flip[:, None, None, None], pictures.flip(2), pictures)
         aim = torch.where(flip[:, None, None], aim[:, mirror] * torch.tensor([1.0, -1.0]), aim)
-        sure = torch.where(flip[:, None], sure[:, mirror], sure)
+        sure = torch.where(flip[:, None], sure[:, mirror] * torch.from_numpy(mirror >= 0), sure)
         log_mass = network(pictures).flatten(2).log_softmax(-1)
         loss = -(sure * (target_maps(aim) * log_mass).sum(-1)).sum() / sure.sum().clamp_min(1.0)
         optimiser.zero_grad()
@@ -147,17 +155,18 @@ def taught_network(
 
 @torch.no_grad()
 def read_network(
-    network: BodyNetwork, frames: BodyFrames, mirror: Int[np.ndarray, " K"], chunk: int = 128
+    network: BodyNetwork, frames: BodyFrames, pose: BodyPose, mirror: Int[np.ndarray, " K"], chunk: int = 128
 ) -> tuple[Float[np.ndarray, "T K 2"], Float[np.ndarray, "T K"]]:
     """Keypoints of all frames in pixels, and how sure; logits of each picture and its mirror image are averaged."""
     found, sure = [], []
-    turned = torch.from_numpy(np.asarray(mirror))
+    both = torch.from_numpy(mirror >= 0)[:, None, None]
     for start in range(0, len(frames.grey), chunk):
         rows = np.arange(start, min(start + chunk, len(frames.grey)))
-        pose = BodyPose(frames.pose.centre[rows], frames.pose.angle[rows], frames.pose.reach)
-        pictures = (frames.pictures(frames.grey, rows, pose) - 128) / 64
-        logits = (network(pictures) + network(pictures.flip(2)).flip(2)[:, turned]) / 2
-        points, mass = read_maps(logits)
-        found.append(image_from_body(points.numpy().astype(np.float64), pose))
+        part = BodyPose(pose.centre[rows], pose.angle[rows], pose.reach)
+        pictures = (frames.pictures(frames.grey, rows, part) - 128) / 64
+        logits = network(pictures)
+        mirrored = network(pictures.flip(2)).flip(2)[:, torch.from_numpy(mirror)]
+        points, mass = read_maps(torch.where(both, (logits + mirrored) / 2, logits))
+        found.append(image_from_body(points.numpy().astype(np.float64), part))
         sure.append(mass.numpy().astype(np.float64))
     return np.concatenate(found), np.concatenate(sure)

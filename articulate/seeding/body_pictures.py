@@ -18,6 +18,7 @@ class BodyPictures:
     follows: Bool[np.ndarray, " T"]  # the frame comes right after the one before it, in the same clip
     mask: UInt8[np.ndarray, "T S S"]  # soft foreground, 255 = subject
     contrast: UInt8[np.ndarray, "T S S"]  # 128 = level of the background; nothing outside the mask
+    grey: UInt8[np.ndarray, "T S S"]  # the same with what is outside the mask
 
     @property
     def size(self) -> int:
@@ -43,7 +44,7 @@ def read_pictures(store: ClipStore, most: int) -> BodyPictures | str:
     """
     if not store.has_masks:
         return "the store has no foreground masks"
-    rows, follows, masks, contrasts = [], [], [], []
+    rows, follows, masks, greys = [], [], [], []
     first = 0
     for i, clip in enumerate(store.clips):
         chosen = sampled_rows(clip.num_frames, max(BLOCK, most * clip.num_frames // max(1, store.num_frames)))
@@ -51,14 +52,15 @@ def read_pictures(store: ClipStore, most: int) -> BodyPictures | str:
         use = store.valid(i)[chosen] & (mask >= 128).any((1, 2))
         chosen, mask = chosen[use], mask[use]
         if len(chosen):
-            contrasts.append(contrast_of(np.asarray(store.frames(i))[chosen], mask))
+            greys.append(levels_of(np.asarray(store.frames(i))[chosen], mask))
             masks.append(mask)
             rows.append(first + chosen)
             follows.append(np.concatenate([[False], np.diff(store.frame_index(i)[chosen]) <= 2 * step_of(store, i)]))
         first += clip.num_frames
     if sum(map(len, rows)) < 30:
         return "fewer than 30 frames show a subject"
-    return BodyPictures(np.concatenate(rows), np.concatenate(follows), np.concatenate(masks), np.concatenate(contrasts))
+    mask, grey = np.concatenate(masks), np.concatenate(greys)
+    return BodyPictures(np.concatenate(rows), np.concatenate(follows), mask, within(grey, mask), grey)
 
 
 def step_of(store: ClipStore, i: int) -> int:
@@ -67,18 +69,28 @@ def step_of(store: ClipStore, i: int) -> int:
     return int(np.median(steps)) if len(steps) else 1
 
 
-def contrast_of(
+def levels_of(
     frames: UInt8[np.ndarray, "T S S 3"], mask: UInt8[np.ndarray, "T S S"], sampled: int = 100
 ) -> UInt8[np.ndarray, "T S S"]:
-    """Grey level relative to the background's median, 128 = the same, zero contrast outside the mask."""
+    """Half the grey level relative to the background's median, 128 = the same."""
     some = np.unique(np.linspace(0, len(frames) - 1, sampled).astype(int))
     outside = frames[some].mean(-1)[mask[some] == 0]
     level = float(np.median(outside)) if len(outside) else 0.0
     result = np.empty(mask.shape, np.uint8)
     for t in range(0, len(frames), BLOCK):
         part = slice(t, t + BLOCK)
-        difference = (frames[part].astype(np.float32).mean(-1) - level) * (mask[part].astype(np.float32) / 255)
+        difference = frames[part].astype(np.float32).mean(-1) - level
         result[part] = np.clip(128 + difference / 2, 0, 255).round().astype(np.uint8)
+    return result
+
+
+def within(grey: UInt8[np.ndarray, "T S S"], mask: UInt8[np.ndarray, "T S S"]) -> UInt8[np.ndarray, "T S S"]:
+    """The same levels with zero contrast (128) outside the mask."""
+    result = np.empty(mask.shape, np.uint8)
+    for t in range(0, len(grey), BLOCK):
+        part = slice(t, t + BLOCK)
+        difference = (grey[part].astype(np.float32) - 128) * (mask[part].astype(np.float32) / 255)
+        result[part] = (128 + difference).round().astype(np.uint8)
     return result
 
 

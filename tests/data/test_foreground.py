@@ -69,6 +69,18 @@ def test_touching_animals_are_cut_and_the_expected_one_is_kept():
         assert abs((mask > 0).sum() / (np.pi * 121) - 1) < 0.15
 
 
+def test_a_spread_wing_is_no_second_animal():
+    image = np.zeros((64, 64))
+    image[20:50, 10:30] = 150
+    image[30:32, 30:38] = 60  # the hinge is thin and faint
+    image[26:38, 38:58] = 150  # a wing of 0.4 of the body's area
+    mask, centre, count = subject(image, Thresholds(20.0, 90.0), np.array([20.0, 35.0]))
+    assert count == 1 and mask[32, 50] > 0 and abs(centre[0] - 19.5) < 2
+    image[26:38, 38:64] = 150  # reaching over the edge, it is another animal
+    mask, _, count = subject(image, Thresholds(20.0, 90.0), np.array([20.0, 35.0]))
+    assert count == 2 and mask[32, 50] == 0
+
+
 def test_thin_limbs_hang_on_the_body():
     image = np.zeros((64, 64))
     image[24:40, 24:40] = 150

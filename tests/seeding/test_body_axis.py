@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from drawn_bug import SIZE, drawn_animal, make_store
 
 from articulate.data.store import ClipStore, StoreWriter
 from articulate.evaluation.keypoints import match_keypoints, on_joint_scores
@@ -15,53 +16,7 @@ from articulate.seeding.body_extremity_kernels import distance_within, peaks
 from articulate.seeding.body_frame import BodyPose, body_from_image, body_pictures, image_from_body
 from articulate.seeding.body_heading import viterbi_signs, walks_forward
 from articulate.seeding.body_moments import body_moments
-from articulate.seeding.body_slots import Slots, filter_once
 from articulate.seeding.body_template import congeal
-
-SIZE = 64
-LEGS = np.array([[0.3, -0.55], [-0.05, -0.6], [-0.4, -0.5], [0.3, 0.55], [-0.05, 0.6], [-0.4, 0.5]])
-
-
-def drawn_animal(
-    num_frames: int, seed: int, circle: bool = True
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Frames, masks, landmarks (nose, tail, six feet; pixels) and angles of a bug that walks about on grey ground."""
-    generator = np.random.default_rng(seed)
-    time = np.arange(num_frames)
-    angle = (2 * np.pi if circle else 0.05) * time / num_frames + 0.3
-    centre = SIZE / 2 + 1.5 * generator.standard_normal((num_frames, 2))
-    pose = BodyPose(centre, angle, 30.0)
-    swing = 0.1 * np.sin(time[:, None] / 3 + np.arange(6) * np.pi)
-    feet = LEGS[None] + np.stack([swing, np.zeros_like(swing)], -1)
-    ends = np.broadcast_to(np.array([[0.6, 0.0], [-0.65, 0.0]]), (num_frames, 2, 2))
-    y, x = np.mgrid[:SIZE, :SIZE]
-    pixels = np.broadcast_to(np.stack([x.ravel(), y.ravel()], -1).astype(float), (num_frames, SIZE * SIZE, 2))
-    body = body_from_image(pixels, pose).reshape(num_frames, SIZE, SIZE, 2)
-    u, v = body[..., 0], body[..., 1]
-    trunk = (u / 0.6) ** 2 + (v / 0.2) ** 2 < 1
-    head = (u - 0.45) ** 2 + v**2 < 0.15**2
-    mask = trunk | head
-    for leg in range(6):
-        hip = np.array([LEGS[leg, 0] * 0.6, 0.0])
-        offset = feet[:, leg] - hip
-        share = ((body - hip) * offset[:, None, None]).sum(-1) / (offset**2).sum(-1)[:, None, None]
-        near = body - hip - np.clip(share, 0, 1)[..., None] * offset[:, None, None]
-        mask |= np.linalg.norm(near, axis=-1) < 0.035
-    grey = np.where(head, 230, np.where(trunk, 170, np.where(mask, 140, 40))).astype(np.uint8)
-    points = image_from_body(np.concatenate([ends, feet], 1), pose)
-    return np.repeat(grey[..., None], 3, -1), np.where(mask, 255, 0).astype(np.uint8), points, angle
-
-
-def make_store(path, frames: np.ndarray, masks: np.ndarray) -> ClipStore:
-    """A clip store of one clip."""
-    count = len(frames)
-    with (
-        StoreWriter(path, recipe="test", options={}, image_size=SIZE) as writer,
-        writer.clip("bug", fps=30.0, source="drawn", source_size=(SIZE, SIZE), with_mask=True) as clip,
-    ):
-        clip.append(frames, np.arange(count), np.ones(count, bool), np.tile([1.0, 0.0, 0.0], (count, 1)), masks)
-    return ClipStore.open(path)
-
 
 @pytest.fixture(scope="module")
 def bug(tmp_path_factory: pytest.TempPathFactory) -> tuple[ClipStore, torch.Tensor]:
@@ -214,13 +169,3 @@ def test_moments_ignore_a_tail() -> None:
     np.testing.assert_allclose(bare.centre[0], [30, 32], atol=0.5)
     np.testing.assert_allclose(tailed.centre[0], bare.centre[0], atol=1.5)
     assert abs(np.sin(tailed.angle[0])) < 0.2
-
-
-def test_a_slot_returns_to_its_place_when_unseen_and_keeps_apart() -> None:
-    slots = Slots(np.array([[0.0, -0.5], [0.0, 0.5]]), np.full(2, 0.02), np.full(2, 0.8))
-    candidates = np.full((30, 3, 2), np.nan)
-    candidates[:10, 0] = [0.15, 0.5]  # only the second is seen, and only at first
-    tracks = filter_once(candidates, np.ones((30, 3)), np.arange(30) > 0, slots, 4.0)
-    assert (tracks.taken[:10, 1] == 0).all() and (tracks.taken[10:] == -1).all() and (tracks.taken[:, 0] == -1).all()
-    np.testing.assert_allclose(tracks.place[5, 1], [0.15, 0.5], atol=0.02)
-    np.testing.assert_allclose(tracks.place[-1], slots.mean, atol=0.02)

@@ -198,6 +198,38 @@ def cores_of(difference, high, least):
 
 @no_type_check
 @njit(cache=True, nogil=True)
+def without_appendages(difference, low, cores, count, part):
+    """Cores renumbered without the spread wings, heads and tails that a thin bridge parts from their body.
+
+    Such a core lies inside the picture, hangs on a larger core above `low`, and is smaller than `part` of it; a second
+    animal is larger, or reaches over the edge of the picture.
+    """
+    height, width = cores.shape
+    linked, islands = label(difference > low)
+    sizes, island, at_edge = np.zeros(count + 1), np.zeros(count + 1, np.int64), np.zeros(count + 1, np.bool_)
+    for y in range(height):
+        for x in range(width):
+            number = cores[y, x]
+            if number > 0:
+                sizes[number] += 1
+                island[number] = linked[y, x]
+                at_edge[number] |= y == 0 or x == 0 or y == height - 1 or x == width - 1
+    largest = np.zeros(islands + 1)
+    for number in range(1, count + 1):
+        largest[island[number]] = max(largest[island[number]], sizes[number])
+    renumber, kept = np.zeros(count + 1, np.int32), 0
+    for number in range(1, count + 1):
+        if at_edge[number] or sizes[number] >= part * largest[island[number]]:
+            kept += 1
+            renumber[number] = kept
+    for y in range(height):
+        for x in range(width):
+            cores[y, x] = renumber[cores[y, x]]
+    return kept
+
+
+@no_type_check
+@njit(cache=True, nogil=True)
 def hanging_on(difference, low, cores):
     """Pixels above `low` that are 8-connected to a core."""
     height, width = difference.shape
@@ -327,12 +359,14 @@ def nearest_core(cores, count, expected_x, expected_y):
 
 @no_type_check
 @njit(cache=True, nogil=True)
-def find_subject(difference, low, high, expected_x, expected_y, least):
+def find_subject(difference, low, high, expected_x, expected_y, least, part):
     """Soft mask of one subject, its centre x and y (NaN without one) and the number of bodies in view."""
     mask = np.zeros(difference.shape, np.uint8)
     cores, count = cores_of(difference, high, least)
     if count == 0:
         return mask, np.nan, np.nan, 0
+    if count > 1:
+        count = without_appendages(difference, low, cores, count, part)
     number, x, y = nearest_core(cores, count, expected_x, expected_y)
     # Most frames show one body, for which hanging on it is all there is to ask.
     region = hanging_on(difference, low, cores) if count == 1 else territories(difference, low, cores) == number

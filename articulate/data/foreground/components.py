@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from articulate.data.foreground.compiled import cores_of, find_subject
+from articulate.data.foreground.compiled import cores_of, find_subject, without_appendages
 
 LEAST = 0.1  # share of the largest body below which a part is no body
+PART = 0.5  # share of the largest body below which a part that hangs on it is one of its limbs
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,11 @@ def bodies(
     """Numbered solid parts above the high threshold; thin bridges between touching animals are cut.
 
     A part must be deep somewhere, and what is shallower than a third of the deepest point is cut; parts smaller than
-    `least` of the largest are dropped.
+    `least` of the largest are dropped, and those that are limbs of a larger one (`without_appendages`).
     """
     labels, count = cores_of(difference, thresholds.high, least)
+    if count > 1:
+        count = without_appendages(difference, thresholds.low, labels, count, PART)
     return labels.astype(np.int64), int(count)
 
 
@@ -54,5 +57,5 @@ def subject(
     from 128 at the low to 255 at the high threshold, holes are filled.
     """
     x, y = (np.nan, np.nan) if expected is None else (float(expected[0]), float(expected[1]))
-    mask, x, y, count = find_subject(difference, thresholds.low, thresholds.high, x, y, LEAST)
+    mask, x, y, count = find_subject(difference, thresholds.low, thresholds.high, x, y, LEAST, PART)
     return mask, (np.array([x, y]) if count else None), int(count)

@@ -1,0 +1,70 @@
+"""Seeds corrected by what a network learned from all of them: wrong headings, swapped limbs, limb ends not found.
+
+The network (`body_network.py`) is taught twice: by all seeds, then by those that it did not contradict. It then reads
+every frame as it is and turned by half a circle; which is right is decided over time, like the first heading was.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from articulate.seeding.body_assembly import Figure, onto_mask
+from articulate.seeding.body_frame import BodyPose
+from articulate.seeding.body_heading import axis_steps, viterbi_signs
+from articulate.seeding.body_network import BodyFrames, BodyNetwork, read_network, taught_network
+from articulate.seeding.body_pictures import BodyPictures
+
+AGREE = 0.12  # distance, in units of reach, up to which seed and network mean the same place
+CLEAR = 0.5  # mass of a heatmap around its mode from which the network may contradict
+SEEN = 0.5  # score of a seed from which it teaches
+
+
+def refined(
+    pictures: BodyPictures,
+    pose: BodyPose,
+    quality: Float[np.ndarray, " T"],
+    figure: Figure,
+    steps: int,
+    stiffness: float,
+    generator: np.random.Generator,
+) -> Figure:
+    """The figure with every keypoint where seed and network agree, or where the network alone sees it."""
+    frames = BodyFrames(pictures.grey, pictures.contrast, pictures.mask, pose)
+    middle = np.median(quality)
+    good = quality > middle - 5 * (1.4826 * np.median(np.abs(quality - middle)) + 1e-3)
+    weight = np.where((figure.score >= SEEN) & good[:, None], figure.score, 0.0)
+    network = taught_network(frames, figure.points, weight, figure.mirror, generator, steps // 2)
+    found, sure = read_network(network, frames, pose, figure.mirror)
+    apart = np.linalg.norm(found - figure.points, axis=-1) / pose.reach
+    weight = np.where((apart > AGREE) & (sure > CLEAR), 0.0, weight)
+    network = taught_network(frames, figure.points, weight, figure.mirror, generator, steps - steps // 2, network)
+    found, sure = read_headed(network, frames, figure, pictures.follows, stiffness)
+    return fused(figure, found, sure, pose.reach, pictures)
+
+
+def read_headed(
+    network: BodyNetwork, frames: BodyFrames, figure: Figure, follows: Bool[np.ndarray, " T"], stiffness: float
+) -> tuple[Float[np.ndarray, "T K 2"], Float[np.ndarray, "T K"]]:
+    """Keypoints as the network reads them, from the picture as it is or turned by half a circle, whichever is surer."""
+    pose = frames.pose
+    one, two = (read_network(network, frames, p, figure.mirror) for p in (pose, pose.turned(np.ones(len(pose.angle)))))
+    gain = np.log(np.maximum(one[1], 1e-3)).mean(1) - np.log(np.maximum(two[1], 1e-3)).mean(1)
+    unary = np.clip(gain / max(float(np.median(np.abs(gain))), 1e-9), -3, 3)
+    link = stiffness * np.where(follows, axis_steps(pose.angle), 0.0)
+    turn = viterbi_signs(unary, link)[0] < 0
+    return np.where(turn[:, None, None], two[0], one[0]), np.where(turn[:, None], two[1], one[1])
+
+
+def fused(
+    figure: Figure,
+    found: Float[np.ndarray, "T K 2"],
+    sure: Float[np.ndarray, "T K"],
+    reach: float,
+    pictures: BodyPictures,
+) -> Figure:
+    """Half way between seed and network where they agree, else the network's place, with less of a score."""
+    agree = np.linalg.norm(found - figure.points, axis=-1) / reach < AGREE
+    points = np.where(agree[..., None], (figure.points + found) / 2, found)
+    score = np.where(agree, np.maximum(figure.score, sure * SEEN), sure * SEEN)
+    return replace(figure, points=onto_mask(points, pictures.mask), score=score)
