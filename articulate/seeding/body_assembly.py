@@ -10,9 +10,10 @@ from articulate.seeding.body_config import BodyAxisConfig
 from articulate.seeding.body_frame import BodyPose, body_from_image, image_from_body
 from articulate.seeding.body_limbs import Limbs, find_limbs
 from articulate.seeding.body_moments import BodyMoments
-from articulate.seeding.body_outline import THICK, wide_ends, wide_parts, without_others
+from articulate.seeding.body_outline import THICK, of_usual_area, spread_ends, wide_parts, without_others
 from articulate.seeding.body_pictures import BodyPictures
 from articulate.seeding.body_solid import followed, solid_body
+from articulate.seeding.body_trunk import trunk_points
 
 UNSEEN = 0.3  # score of a limb end that was not found in a frame but carried on from its neighbours in time
 
@@ -38,7 +39,7 @@ class Parts:
         self.mirror: dict[str, str] = {}
 
     def add(self, name: str, points: np.ndarray, score: np.ndarray, hangs_on: list[str], mirror: str = "") -> None:
-        """A track; `hangs_on` lists what it is joined to, the first one that is chosen counts; `mirror`: "" = itself."""
+        """A track; of `hangs_on` the first one that is chosen is what it is joined to; `mirror`: "" means itself."""
         self.points[name], self.score[name], self.hangs_on[name] = points, score, hangs_on
         self.mirror[name] = mirror or name
 
@@ -73,7 +74,7 @@ def figure_of_axis(
     sure = np.clip(quality, 0.0, 1.0)
     good = quality > np.quantile(quality, 0.2)
     wide = wide_parts(pictures.mask, THICK * pose.reach)
-    mask = without_others(pictures.mask, wide, pose, good)
+    mask = without_others(pictures.mask, wide, pose, of_usual_area(pictures.mask))
     limbs = find_limbs(
         mask,
         pictures.follows,
@@ -86,7 +87,7 @@ def figure_of_axis(
         generator,
         max(0, num_keypoints - 5),
     )
-    body |= wide_ends(wide & (mask >= 128), pose)
+    body |= spread_ends(wide & (mask >= 128), pose, solid.shape)
     parts = Parts()
     parts.add("centre", body["centre"], sure, [])
     for name in ("front", "rear", "front_left", "front_right", "rear_left", "rear_right"):
@@ -100,7 +101,9 @@ def figure_of_axis(
         order += [f"tip_{s}" for s in range(number)]
     order += ["rear_left", "rear_right"]
     order += [f"{part}_{s}" for part in ("middle", "root") for s in range(number)]
-    add_between(parts, order, num_keypoints)
+    for name, points, upper, other in trunk_points(body, solid.shape, pose, max(0, num_keypoints - len(order))):
+        parts.add(name, points, sure, [upper, "centre"], other)
+        order.append(name)
     names = order[:num_keypoints]
     figure = parts.figure(names, number)
     return Figure(onto_mask(figure.points, pictures.mask), figure.score, figure.edges, number, figure.mirror)

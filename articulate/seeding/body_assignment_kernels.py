@@ -1,4 +1,4 @@
-"""Compiled choice of a candidate per slot: the best assignments of every frame, and the best way through them in time."""
+"""Compiled choice of a candidate per slot: the best assignments of every frame, and the best way through them."""
 
 from typing import no_type_check
 
@@ -68,7 +68,7 @@ def link_table(before, after, step, variance, link):
 @no_type_check
 @njit(cache=True)
 def best_path(gain, tips, follows, step, variance, most, taken):
-    """Fills taken [T, S] with the assignments of the best path (Viterbi 1967) over the best assignments of each frame."""
+    """Fills taken [T, S] with the best path (Viterbi 1967) over the best assignments of each frame."""
     frames, candidates, slots = gain.shape
     choice = np.full((frames, most, slots), -1, np.int8)
     back = np.zeros((frames, most), np.int16)

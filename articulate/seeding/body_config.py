@@ -15,7 +15,7 @@ class BodyAxisConfig(BaseModel):
     least_coverage: float = Field(0.1, ge=0, le=1, description="least spread of headings (0 one way, 1 full circle)")
     least_prominence: float = Field(0.1, gt=0, lt=1, description="how far a limb sticks out, in units of the reach")
     most_occupied: float = Field(0.6, gt=0, le=1, description="limb ends lie where the mask is this seldom")
-    least_seen: float = Field(0.25, ge=0, le=1, description="share of frames in which a limb must be found")
+    least_seen: float = Field(0.35, ge=0, le=1, description="share of frames in which a limb must be found")
     network_steps: int = Field(
         400, ge=0, description="batches for the network that corrects the seeds by what they have in common; 0: none"
     )

@@ -11,6 +11,7 @@ from articulate.seeding.body_frame import BodyPose, body_from_image
 from articulate.seeding.body_slots import SlotTracks, initial_slots, track_slots
 
 MOST = 16  # extremities per frame that are looked at
+FARTHEST = 2.5  # what is farther from the centre than this many reaches (a long tail's end is not) is no limb's end
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def find_limbs(
     extremities_of_masks(mask >= 128, pose.centre, pose.angle, pose.reach, solid, least, MOST, found)
     tips = body_from_image(found[..., :2], pose)
     prominence = found[..., 6] / pose.reach
-    limb = np.isfinite(tips).all(-1) & (np.abs(np.nan_to_num(tips)).max(-1) < 1.25)
+    limb = np.isfinite(tips).all(-1) & (np.abs(np.nan_to_num(tips)).max(-1) < FARTHEST)
     limb &= np.nan_to_num(prominence) > config.least_prominence
     limb &= values_at(occupied, tips) < config.most_occupied
     if wide is not None:  # the end of a wing or of the body is no limb's

@@ -15,6 +15,7 @@ from articulate.seeding.body_frame import BodyPose, body_from_image, image_from_
 
 SIDE = 64  # pixels of a body picture
 CELLS = 32  # cells of a heatmap
+INSIDE = 0.97  # points farther out than this are not in the picture
 SIGMA = 1.0  # deviation of a target, in cells
 
 
@@ -144,6 +145,7 @@ def taught_network(
         pictures = torch.where(flip[:, None, None, None], pictures.flip(2), pictures)
         aim = torch.where(flip[:, None, None], aim[:, mirror] * torch.tensor([1.0, -1.0]), aim)
         sure = torch.where(flip[:, None], sure[:, mirror] * torch.from_numpy(mirror >= 0), sure)
+        sure = sure * (aim.abs().amax(-1) < INSIDE)
         log_mass = network(pictures).flatten(2).log_softmax(-1)
         loss = -(sure * (target_maps(aim) * log_mass).sum(-1)).sum() / sure.sum().clamp_min(1.0)
         optimiser.zero_grad()

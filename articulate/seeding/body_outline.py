@@ -4,10 +4,14 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from scipy import ndimage
 
+from articulate.seeding.body_extremity_kernels import extremities_of_masks
 from articulate.seeding.body_frame import BodyPose, body_from_image, body_pictures
 
 THICK = 0.06  # half width, in units of the reach, from which a part is no limb
-SELDOM = 0.03  # share of frames in which the own wide parts reach at least so far
+WING = 0.5  # share of the half width of the trunk from which a part is no limb but a spread wing or fin
+PROMINENT = 0.3  # by how much of the reach a wide part sticks out at least, to be a spread wing
+ASIDE = 0.3  # and how far to the side its tip is
+SELDOM = 0.01  # share of frames in which the own wide parts reach at least so far
 SIZE = 96
 
 
@@ -25,12 +29,13 @@ def without_others(
 ) -> UInt8[np.ndarray, "T S S"]:
     """Masks without wide parts where, in the body's frame, hardly ever a wide part is: another animal that touches.
 
-    Legs beyond such a part are cut off from the body and thus no longer reached from its centre.
+    What happens on one side may happen on the other. Legs beyond such a part are cut off from the body and thus no
+    longer reached from its centre. `good`: frames in which most probably no other animal touches.
     """
     some = np.flatnonzero(good)[:: max(1, int(good.sum()) // 400)]
     few = BodyPose(pose.centre[some], pose.angle[some], pose.reach)
     share = body_pictures(np.where(wide[some], 255, 0).astype(np.uint8), few, SIZE).mean(0) / 255
-    own = ndimage.binary_dilation(share > SELDOM, iterations=2)
+    own = ndimage.binary_dilation(np.maximum(share, share[::-1]) > SELDOM, iterations=2)
     result = mask.copy()
     for t in range(len(mask)):
         rows, columns = np.nonzero(wide[t])
@@ -44,11 +49,41 @@ def without_others(
     return result
 
 
+def of_usual_area(mask: UInt8[np.ndarray, "T S S"]) -> Bool[np.ndarray, " T"]:
+    """Frames whose mask is no larger than usual: nothing else hangs on the animal."""
+    area = (mask >= 128).sum((1, 2))
+    middle = np.median(area)
+    return area <= middle + 2.5 * 1.4826 * np.median(np.abs(area - middle)) + 0.05 * middle
+
+
+def spread_ends(
+    wide: Bool[np.ndarray, "T S S"], pose: BodyPose, solid: Bool[np.ndarray, "H W"]
+) -> dict[str, Float[np.ndarray, "T 2"]]:
+    """Wide ends, and where a wide part sticks out to the side (a spread wing or fin) its tip instead.
+
+    The tip is the peak of the distance within the wide parts, by at least PROMINENT, that lies farthest to its side.
+    """
+    result = wide_ends(wide, pose)
+    trunk = 2 * float(ndimage.distance_transform_edt(np.pad(solid, 1)).max()) / len(solid) * pose.reach
+    wide = wide_parts(np.where(wide, 255, 0).astype(np.uint8), WING * trunk)
+    found = np.full((len(wide), 6, 8), np.nan)
+    extremities_of_masks(wide, pose.centre, pose.angle, pose.reach, solid, PROMINENT * pose.reach, 6, found)
+    body = body_from_image(found[..., :2], pose)
+    for name, side in (("rear_left", -1.0), ("rear_right", 1.0)):
+        out = side * np.nan_to_num(body[..., 1])
+        # As far to the side as ahead at least: a peak at the front is the head.
+        out = np.where((out > ASIDE) & (np.nan_to_num(body[..., 0]) < out), out, -np.inf)
+        best = out.argmax(1)
+        spread = np.flatnonzero(np.isfinite(out.max(1)))
+        result[name][spread] = found[spread, best[spread], :2]
+    return result
+
+
 def wide_ends(wide: Bool[np.ndarray, "T S S"], pose: BodyPose) -> dict[str, Float[np.ndarray, "T 2"]]:
     """Rearmost points of the wide parts to the left and to the right (wing tips, hips), in pixels.
 
-    The support point in the directions (-1, -0.8) and (-1, 0.8) of the body's frame: a spread wing wins over the end
-    of the body, folded wings give the end itself. Frames without wide parts carry the centre.
+    The support point in the directions (-1, -0.8) and (-1, 0.8) of the body's frame: folded wings give the end of the
+    body. Frames without wide parts carry the centre.
     """
     result = {name: pose.centre.copy() for name in ("rear_left", "rear_right")}
     for t in range(len(wide)):

@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from articulate.seeding.body_assembly import Figure, onto_mask
-from articulate.seeding.body_frame import BodyPose
+from articulate.seeding.body_frame import BodyPose, body_from_image
 from articulate.seeding.body_heading import axis_steps, viterbi_signs
-from articulate.seeding.body_network import BodyFrames, BodyNetwork, read_network, taught_network
+from articulate.seeding.body_network import INSIDE, BodyFrames, BodyNetwork, read_network, taught_network
 from articulate.seeding.body_pictures import BodyPictures
 
 AGREE = 0.12  # distance, in units of reach, up to which seed and network mean the same place
@@ -40,7 +40,7 @@ def refined(
     weight = np.where((apart > AGREE) & (sure > CLEAR), 0.0, weight)
     network = taught_network(frames, figure.points, weight, figure.mirror, generator, steps - steps // 2, network)
     found, sure = read_headed(network, frames, figure, pictures.follows, stiffness)
-    return fused(figure, found, sure, pose.reach, pictures)
+    return fused(figure, found, sure, pose, pictures)
 
 
 def read_headed(
@@ -60,11 +60,16 @@ def fused(
     figure: Figure,
     found: Float[np.ndarray, "T K 2"],
     sure: Float[np.ndarray, "T K"],
-    reach: float,
+    pose: BodyPose,
     pictures: BodyPictures,
 ) -> Figure:
-    """Half way between seed and network where they agree, else the network's place, with less of a score."""
-    agree = np.linalg.norm(found - figure.points, axis=-1) / reach < AGREE
+    """Half way between seed and network where they agree, else the network's place, with less of a score.
+
+    Keypoints that are mostly outside of what the network sees (the end of a long tail) stay as they are.
+    """
+    agree = np.linalg.norm(found - figure.points, axis=-1) / pose.reach < AGREE
     points = np.where(agree[..., None], (figure.points + found) / 2, found)
     score = np.where(agree, np.maximum(figure.score, sure * SEEN), sure * SEEN)
+    outside = (np.abs(body_from_image(figure.points, pose)).max(-1) > INSIDE).mean(0) > 0.3
+    points, score = np.where(outside[:, None], figure.points, points), np.where(outside, figure.score, score)
     return replace(figure, points=onto_mask(points, pictures.mask), score=score)

@@ -1,10 +1,10 @@
 """Limb ends with lasting identities: candidates of a frame go to a fixed number of slots, tracked in the body frame.
 
-A slot is where one limb usually is: a Gaussian of its tip and one of its middle, and how often it is seen at all. Left and
-right slots are mirror images. How many there are, and what they are, is found by expectation maximisation with one-to-one
-assignments; the assignments of all frames are then chosen together (`body_assignment_kernels.py`), so that a limb keeps
-its slot while it moves. Where it is not seen, it is filled in by a first-order autoregression about its mean place
-(Kalman 1960; Rauch, Tung & Striebel 1965). Body coordinates.
+A slot is where one limb usually is: a Gaussian of its tip and one of its middle, and how often it is seen at all. Left
+and right slots are mirror images. How many there are, and what they are, is found by expectation maximisation with
+one-to-one assignments; the assignments of all frames are then chosen together (`body_assignment_kernels.py`), so that a
+limb keeps its slot while it moves. Where it is not seen, it is filled in by a first-order autoregression about its mean
+place (Kalman 1960; Rauch, Tung & Striebel 1965). Body coordinates.
 """
 
 from dataclasses import dataclass, replace
@@ -20,24 +20,26 @@ NOISE = 0.02  # standard deviation of a found limb end, in units of reach (about
 MIDLINE = 0.12  # slots nearer to the axis have no mirror image
 EXCLUSIVE = 0.7  # two slots seen together in less than this share of what chance would give are one limb
 NEIGHBOURS = 0.6  # distance between slots that one limb may serve, in units of reach
+SWING = 0.8  # the same for mirror images, as a share of their distance from the centre
 BEAM = 64  # assignments of a frame that are thought of
 MIRROR = np.array([1.0, -1.0, 1.0, -1.0])
 
 
 @dataclass(frozen=True)
 class Slots:
-    """Mean of tip and middle, their variances, share of frames in which it is seen, and the mirror image of every slot."""
+    """Of every slot: mean of tip and middle, their variances, share of frames that show it, and its mirror image."""
 
     mean: Float[np.ndarray, "S 4"]
     variance: Float[np.ndarray, "S 2"]
     seen: Float[np.ndarray, " S"]
     mirror: Int[np.ndarray, " S"]  # itself where it lies on the midline, or where nothing is mirrored
+    mirrored: bool = False  # the body has a left and a right
 
     def take(self, order: Int[np.ndarray, " N"]) -> "Slots":
         """Some of the slots; mirror images that are left behind leave the other alone."""
         place = {int(s): i for i, s in enumerate(order)}
         mirror = np.array([place.get(int(self.mirror[s]), i) for i, s in enumerate(order)], np.int64)
-        return Slots(self.mean[order], self.variance[order], self.seen[order], mirror)
+        return Slots(self.mean[order], self.variance[order], self.seen[order], mirror, self.mirrored)
 
 
 @dataclass(frozen=True)
@@ -72,11 +74,11 @@ def assigned(gain: Float[np.ndarray, "T C S"]) -> tuple[Int[np.ndarray, "T S"], 
 
 
 def estimated(candidates: Float[np.ndarray, "T C 4"], taken: Int[np.ndarray, "T S"], slots: Slots) -> Slots:
-    """Slots from the candidates they took; mirror images share what they took. Slots that took few keep their values."""
+    """Slots from the candidates they took, shared by mirror images; slots that took few keep their values."""
     mean, variance, seen = slots.mean.copy(), slots.variance.copy(), slots.seen.copy()
     for s, other in enumerate(slots.mirror):
         points = []
-        for part, flip in ((s, np.ones(4)), (other, MIRROR))[: 1 if other == s else 2]:
+        for part, flip in ((s, np.ones(4)), (other, MIRROR))[: 2 if slots.mirrored else 1]:
             rows = np.flatnonzero(taken[:, part] >= 0)
             points.append(candidates[rows, taken[rows, part]] * flip)
         together = np.concatenate(points)
@@ -86,7 +88,7 @@ def estimated(candidates: Float[np.ndarray, "T C 4"], taken: Int[np.ndarray, "T 
         mean[s] = np.median(together, axis=0)
         square = (together - mean[s]) ** 2
         variance[s] = np.maximum([square[:, :2].mean(), square[:, 2:].mean()], NOISE**2)
-    return Slots(mean, variance, seen, slots.mirror)
+    return Slots(mean, variance, seen, slots.mirror, slots.mirrored)
 
 
 def initial_slots(
@@ -138,15 +140,19 @@ def without_doubles(candidates: Float[np.ndarray, "T C 4"], slots: Slots, rounds
 
 
 def most_exclusive(seen: Bool[np.ndarray, "T S"], slots: Slots) -> tuple[int, int] | None:
-    """The pair of slots (on one side of the body) that is seen together least often, None when all are independent."""
+    """The pair of slots that is seen together least often, None when all are independent.
+
+    Pairs are neighbours, or mirror images: a tail that swings is no pair of limbs.
+    """
     found = seen.astype(np.float64)
     share, both = found.mean(0), found.T @ found / len(found)
     share, both = (share + share[slots.mirror]) / 2, (both + both[np.ix_(slots.mirror, slots.mirror)]) / 2
     ratio = both / np.maximum(share[:, None] * share[None], 1e-9)
     apart = np.linalg.norm(slots.mean[:, None, :2] - slots.mean[None, :, :2], axis=-1)
     others = np.arange(len(share))
-    ratio[(apart > NEIGHBOURS) | (others[:, None] >= others[None])] = np.inf
-    ratio[others, slots.mirror] = np.inf
+    limit = np.full(apart.shape, NEIGHBOURS)
+    limit[others, slots.mirror] = np.maximum(NEIGHBOURS, SWING * np.linalg.norm(slots.mean[:, :2], axis=1))
+    ratio[(apart > limit) | (others[:, None] >= others[None])] = np.inf
     a, b = np.unravel_index(np.argmin(ratio), ratio.shape)
     return (int(a), int(b)) if ratio[a, b] < EXCLUSIVE else None
 
@@ -154,8 +160,11 @@ def most_exclusive(seen: Bool[np.ndarray, "T S"], slots: Slots) -> tuple[int, in
 def joined(slots: Slots, a: int, b: int) -> Slots:
     """Slot b taken into slot a, and the mirror image of b into that of a; moments are those of both together."""
     mean, variance, seen = slots.mean.copy(), slots.variance.copy(), slots.seen.copy()
-    gone = {b}
-    for one, two in {(a, b), (int(slots.mirror[a]), int(slots.mirror[b]))}:
+    mirror, gone = slots.mirror.copy(), {b}
+    pairs = {(a, b), (int(mirror[a]), int(mirror[b]))}
+    if mirror[a] == b:  # mirror images become one slot on the midline
+        pairs, mirror[a] = {(a, b)}, a
+    for one, two in pairs:
         if one == two:
             continue
         weight = seen[two] / (seen[one] + seen[two])
@@ -167,7 +176,7 @@ def joined(slots: Slots, a: int, b: int) -> Slots:
         seen[one] = min(seen[one] + seen[two], 0.99)
         gone.add(two)
     kept = np.array([s for s in range(len(mean)) if s not in gone])
-    return Slots(mean, variance, seen, slots.mirror).take(kept)
+    return Slots(mean, variance, seen, mirror, slots.mirrored).take(kept)
 
 
 def alone(mean: Float[np.ndarray, "C 4"]) -> Slots:
@@ -182,7 +191,7 @@ def unfolded(centres: Float[np.ndarray, "C 4"]) -> Slots:
     single = centres[centres[:, 1] <= MIDLINE] * np.array([1.0, 0.0, 1.0, 0.0])
     count = len(sided)
     mirror = np.concatenate([np.arange(count) + count, np.arange(count), 2 * count + np.arange(len(single))])
-    return replace(alone(np.concatenate([sided * MIRROR, sided, single])), mirror=mirror)
+    return replace(alone(np.concatenate([sided * MIRROR, sided, single])), mirror=mirror, mirrored=True)
 
 
 def track_slots(
@@ -228,7 +237,7 @@ def smoothed(
     slots: Slots,
     step: Float[np.ndarray, " S"],
 ) -> Float[np.ndarray, "T S 2"]:
-    """Tips filtered forwards and smoothed backwards; the memory makes steps of the autoregression as large as `step`."""
+    """Tips filtered forwards and smoothed backwards; the memory makes the autoregression's steps as large as `step`."""
     mean, marginal = slots.mean[:, :2], slots.variance[:, 0]
     memory = np.clip(1 - step**2 / (2 * marginal), 0.3, 0.995)
     frames, count = taken.shape

@@ -18,6 +18,9 @@ from articulate.seeding.body_heading import viterbi_signs, walks_forward
 from articulate.seeding.body_moments import body_moments
 from articulate.seeding.body_template import congeal
 
+SEARCH = BodyAxisConfig(network_steps=0)  # the network has tests of its own
+
+
 @pytest.fixture(scope="module")
 def bug(tmp_path_factory: pytest.TempPathFactory) -> tuple[ClipStore, torch.Tensor]:
     frames, masks, points, _ = drawn_animal(160, 0)
@@ -28,7 +31,7 @@ def bug(tmp_path_factory: pytest.TempPathFactory) -> tuple[ClipStore, torch.Tens
 def test_landmarks_of_a_drawn_animal(bug: tuple[ClipStore, torch.Tensor]) -> None:
     store, truth = bug
     said: list[str] = []
-    seeds = body_axis_seeds(store, 14, BodyAxisConfig(), 0, said.append)
+    seeds = body_axis_seeds(store, 14, SEARCH, 0, said.append)
     assert seeds is not None and said
     assert seeds.xy.shape == (160, 14, 2) and seeds.xy.isfinite().all()
     assert seeds.confidence > 0.6
@@ -46,14 +49,14 @@ def test_landmarks_of_a_drawn_animal(bug: tuple[ClipStore, torch.Tensor]) -> Non
 
 def test_seeds_repeat_exactly(bug: tuple[ClipStore, torch.Tensor]) -> None:
     store, _ = bug
-    one, two = (body_axis_seeds(store, 8, BodyAxisConfig(), 3, lambda text: None) for _ in range(2))
+    one, two = (body_axis_seeds(store, 8, SEARCH, 3, lambda text: None) for _ in range(2))
     assert one is not None and two is not None
     assert torch.equal(one.xy, two.xy) and torch.equal(one.score, two.score) and torch.equal(one.edges, two.edges)
 
 
 def test_an_animal_that_never_turns_is_said_to_have_no_axis(tmp_path) -> None:
     frames, masks, _, _ = drawn_animal(60, 1, circle=False)
-    seeds = body_axis_seeds(make_store(tmp_path / "store", frames, masks), 9, BodyAxisConfig(), 0, lambda text: None)
+    seeds = body_axis_seeds(make_store(tmp_path / "store", frames, masks), 9, SEARCH, 0, lambda text: None)
     assert seeds is not None
     assert "no body axis" in seeds.reason and seeds.confidence < 0.3
     assert seeds.xy.shape == (60, 9, 2) and seeds.xy.isfinite().all()
@@ -67,7 +70,7 @@ def test_a_store_without_masks_gives_none_and_says_why(tmp_path) -> None:
     ):
         clip.append(np.zeros((3, SIZE, SIZE, 3), np.uint8), np.arange(3), np.ones(3, bool), back, None)
     said: list[str] = []
-    assert body_axis_seeds(ClipStore.open(tmp_path / "store"), 4, BodyAxisConfig(), 0, said.append) is None
+    assert body_axis_seeds(ClipStore.open(tmp_path / "store"), 4, SEARCH, 0, said.append) is None
     assert "no foreground masks" in said[0]
 
 

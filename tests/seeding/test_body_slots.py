@@ -100,3 +100,18 @@ def test_a_limb_returns_to_its_place_when_unseen() -> None:
     assert (tracks.taken[:10, 1] == 0).all() and (tracks.taken[10:] == -1).all() and (tracks.taken[:, 0] == -1).all()
     np.testing.assert_allclose(tracks.place[5, 1], [0.15, 0.5], atol=0.02)
     np.testing.assert_allclose(tracks.place[-1], slots.mean[:, :2], atol=0.06)
+
+
+def test_a_tail_that_swings_is_one_slot_on_the_midline() -> None:
+    generator = np.random.default_rng(0)
+    angle = 0.35 * np.sin(np.arange(400) / 7)
+    shown = np.full((400, 4, 4), np.nan)
+    tail = np.stack([-np.cos(angle), np.sin(angle)], -1)
+    shown[:, 0] = np.concatenate([1.6 * tail, 1.1 * tail], -1)
+    for side, flip in ((1, np.ones(4)), (2, MIRROR)):
+        shown[:, side] = np.array([0.5, 0.6, 0.4, 0.4]) * flip
+    shown += 0.02 * generator.standard_normal(shown.shape)
+    slots = initial_slots(shown, np.random.default_rng(0), True)
+    assert len(slots.mean) == 3
+    tail_slot = int(np.argmin(slots.mean[:, 0]))
+    assert slots.mirror[tail_slot] == tail_slot and abs(slots.mean[tail_slot, 1]) < 0.05
