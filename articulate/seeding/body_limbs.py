@@ -8,7 +8,8 @@ from jaxtyping import Bool, Float, Int, UInt8
 from articulate.seeding.body_config import BodyAxisConfig
 from articulate.seeding.body_extremity_kernels import extremities_of_masks
 from articulate.seeding.body_frame import BodyPose, body_from_image
-from articulate.seeding.body_slots import SlotTracks, initial_slots, track_slots
+from articulate.seeding.body_slot_search import initial_slots
+from articulate.seeding.body_slots import SlotTracks, track_slots
 
 MOST = 16  # extremities per frame that are looked at
 FARTHEST = 2.5  # what is farther from the centre than this many reaches (a long tail's end is not) is no limb's end
