@@ -244,6 +244,21 @@ def test_a_changed_video_or_model_is_done_again(model, videos, tmp_path):
         apply_model(model, [str(source)], tmp_path / "out", ["dlcc"])
 
 
+def test_two_processes_at_once_share_one_folder(model, tmp_path):
+    file = model.save(tmp_path / "m")[0]
+    for i in range(3):
+        video(tmp_path / f"in/v{i}.mp4", 40, 30 * i)
+    command = [sys.executable, "-m", "articulate.cli", "apply", str(file), str(tmp_path / "in"), "--threads", "1"]
+    environment = os.environ | {"PYTHONPATH": str(Path(articulate.__file__).parents[1])}
+    both = [
+        subprocess.Popen([*command, "--out", str(tmp_path / "two"), "--shard", f"{i}/2"], env=environment)
+        for i in range(2)
+    ]
+    assert [process.wait(timeout=200) for process in both] == [0, 0]
+    apply_model(model, [str(tmp_path / "in")], tmp_path / "one")
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
 def test_killed_midway_loses_and_repeats_nothing(model, tmp_path):
     file = model.save(tmp_path / "m")[0]
     video(tmp_path / "in/a.mp4", 40)

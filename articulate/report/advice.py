@@ -122,7 +122,8 @@ def about_tree(result: Result, free: dict[str, Any]) -> Iterator[Finding]:
 
 def about_depth(result: Result, free: dict[str, Any]) -> Iterator[Finding]:
     """Depth signs, rigidity, agreement with the 2D; a view from above, in which turning shows no depth."""
-    if result.motion is not None and seen_from_above(result.tracks.xy[0].double().cpu().numpy()):
+    from_above = seen_from_above(result.tracks.xy[0].double().cpu().numpy())
+    if result.motion is not None and from_above:
         yield Finding(
             "warn",
             "The body turns all around in the picture, as if seen from above: such turns say nothing about depth.",
@@ -141,7 +142,7 @@ def about_depth(result: Result, free: dict[str, Any]) -> Iterator[Finding]:
             "Use clips in which the body turns: from one unchanging view the signs of depth cannot be known.",
             "depth",
         )
-    elif confidence:
+    elif confidence and not from_above:
         yield Finding("good", "For every bone the data says which end is nearer, in most frames.", "", "depth")
     rigidity, miss = free.get("rigidity_3d_mean"), free.get("reprojection_image")
     if rigidity is not None and rigidity > 10:

@@ -88,7 +88,7 @@ def write_report(result: Result, run_folder: Path | str, out: Path | str) -> Pat
     template = environment.from_string((folder / "template.html").read_text())
     text = template.render(
         name=name,
-        folder=run_folder.name,
+        folder=run_folder.name if run_folder.is_absolute() else str(run_folder),
         groups=group_titles(config),
         stand_in=provenance.get("stand_in"),
         facts=facts(result),
