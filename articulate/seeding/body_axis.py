@@ -1,4 +1,4 @@
-"""Seeds for animals seen from above: keypoints tied to the body's axis, its outline and its limbs, without training.
+"""Seeds for animals seen from above: keypoints tied to the body's axis, its outline and its limbs.
 
 Every frame is brought into the body's own frame (centre, long axis, head end resolved over the whole store), where a
 landmark is found at much the same place whichever way the animal faces. Only frames and masks are read.
@@ -22,6 +22,7 @@ from articulate.seeding.body_template import congeal, repaired
 from articulate.seeding.seeds import Seeds
 from articulate.seeds import numpy_generator
 
+TRUSTED = 0.3  # confidence below which seeds teach nothing (another strategy will serve, or nothing helps)
 REACH = 3.4  # half side of the body's frame, in standard deviations of the body along its axis
 
 
@@ -49,11 +50,11 @@ def body_axis_seeds(
     else:
         pose, quality = repaired(pictures.contrast, congeal(pictures.contrast, pose))
         figure = figure_of_axis(pictures, pose, quality, num_keypoints, config, generator)
-        if config.network_steps:
-            steps, stiffness = config.network_steps, config.stiffness
-            figure = refined(pictures, pose, quality, figure, steps, stiffness, generator)
         alike = float(np.clip(np.median(quality), 0, 1))
         confidence = alike * min(1.0, (elongation - 1) / 0.8) * min(1.0, coverage / 0.5)
+        steps = min(config.network_steps, len(pictures.rows) // 2)  # few frames have little in common to be learned
+        if steps and confidence >= TRUSTED:
+            figure = refined(pictures, pose, quality, figure, steps, config.stiffness, generator)
         reason = (
             f"elongation {elongation:.2f}, headings {coverage:.2f} of the circle, likeness {alike:.2f}, "
             f"walks forward {forward:.2f}, {figure.num_limbs} limbs"
