@@ -15,6 +15,7 @@ from articulate.seeding.body_assembly import Figure, figure_of_axis, figure_of_b
 from articulate.seeding.body_config import BodyAxisConfig
 from articulate.seeding.body_frame import BodyPose, body_pictures
 from articulate.seeding.body_heading import odd_features, oriented, resolve_signs, walks_forward
+from articulate.seeding.body_line import figure_of_line, is_line
 from articulate.seeding.body_moments import BodyMoments, body_moments
 from articulate.seeding.body_pictures import BodyPictures, read_pictures
 from articulate.seeding.body_refine import refined
@@ -41,6 +42,13 @@ def body_axis_seeds(
     generator = numpy_generator(seed, "seeding", "body_axis")
     moments = body_moments(pictures.mask, config.opening)
     elongation = float(np.median(moments.spread[:, 0] / np.maximum(moments.spread[:, 1], 1e-9)))
+    if is_line(pictures.mask):
+        source = source_of(store, pictures)
+        figure, forward = figure_of_line(pictures, source, num_keypoints, config.stiffness)
+        usual = float(np.mean(figure.score))
+        reason = f"a line that bends, usual length in {usual:.2f} of frames, moves head first {forward:.2f}"
+        say(f"body axis: {reason}; confidence {0.9 * usual:.2f}")
+        return seeds_of(store, pictures, figure, 0.9 * usual, reason)
     pose, forward = headed_pose(store, pictures, moments, config)
     coverage = 1 - float(np.abs(np.exp(1j * pose.angle).mean()))
     if elongation < config.least_elongation or coverage < config.least_coverage:
@@ -71,11 +79,16 @@ def headed_pose(
     pose = BodyPose(moments.centre, moments.angle, reach)
     features = odd_features(body_pictures(pictures.contrast, pose, 64, 128))
     pose = oriented(pose, resolve_signs(features, pose.angle, pictures.follows, config.stiffness))
-    source = np.concatenate([store.source_from_store(i) for i in range(len(store.clips))])[pictures.rows]
+    source = source_of(store, pictures)
     walked = walks_forward(moments.centre * source[:, :1] + source[:, 1:], pose.angle, pictures.follows)
     if walked < 0:
         pose = pose.turned(np.ones(len(pose.angle)))
     return pose, abs(walked)
+
+
+def source_of(store: ClipStore, pictures: BodyPictures) -> Float[np.ndarray, "T 3"]:
+    """Scale and corner of each sampled frame in its video."""
+    return np.concatenate([store.source_from_store(i) for i in range(len(store.clips))])[pictures.rows]
 
 
 def seeds_of(store: ClipStore, pictures: BodyPictures, figure: Figure, confidence: float, reason: str) -> Seeds:

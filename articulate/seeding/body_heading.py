@@ -36,14 +36,19 @@ def resolve_signs(
     stiffness: float,
     rounds: int = 10,
 ) -> Float[np.ndarray, " T"]:
-    """Signs that make the odd part of the appearance (picture less its half turn) agree over the whole store.
+    """Signs that make the odd part of the appearance (picture less its half turn) agree over the whole store."""
+    return signs_of(features, np.where(follows, axis_steps(angle), 0.0), stiffness, rounds)
+
+
+def signs_of(
+    features: Float[np.ndarray, "T F"], link: Float[np.ndarray, " T"], stiffness: float, rounds: int = 10
+) -> Float[np.ndarray, " T"]:
+    """Signs that make features which reverse with the body agree over the store and, by `link`, in time.
 
     Alternates the mean of the signed features (a template) with an exact search over signs, whose pairwise term is
     the continuity of the axis, `stiffness` times the typical strength of the unary one. Starts: continuity alone, and
     the leading eigenvector of the features' Gram matrix (synchronisation, Singer 2011); the better sum wins.
     """
-    features = features - 0.0
-    link = np.where(follows, axis_steps(angle), 0.0)
     norm = np.linalg.norm(features, axis=1)
     features = features / np.maximum(np.median(norm), 1e-9)
     starts = [viterbi_signs(np.zeros(len(features)), link)[0]]
