@@ -13,6 +13,7 @@ from articulate.video import VideoInfo
 
 SAMPLED = 48  # frames per video from which the background is modelled
 FEW_FRAMES = 300
+MOST_COVERED = 0.6  # share of the view from which a mask is no subject's
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,15 @@ def probe_one(path: Path) -> ClipProbe:
     return ClipProbe(info, model.method, model.occupied, area, len(frames) - len(samples), texts)
 
 
+def covered_share(model: ForegroundModel | None, samples: Sequence[np.ndarray], looked_at: int = 9) -> float:
+    """Median share of the view that the subject covers in a few of the sampled frames; 0 without a model."""
+    if model is None:
+        return 0.0
+    some = [samples[i] for i in np.unique(np.linspace(0, len(samples) - 1, looked_at).astype(int))]
+    middle = np.array([some[0].shape[1] / 2, some[0].shape[0] / 2])
+    return float(np.median([(model.subject(image, middle)[0] > 0).mean() for image in some]))
+
+
 def clip_warnings(
     info: VideoInfo,
     samples: Sequence[np.ndarray],
@@ -110,6 +120,12 @@ def clip_warnings(
     if len(bodies) and float(np.mean(bodies > 1)) > 0.1:
         share = 100 * float(np.mean(bodies > 1))
         found.append(f"several subjects in view in {share:.0f} % of frames; the one nearest to the track is kept")
+    covered = covered_share(model, samples)
+    if covered > MOST_COVERED:
+        found.append(
+            f"the mask covers {100 * covered:.0f} % of the view, so it is no subject: the background has no one colour "
+            "and the subject hardly moves over it: give a `key` colour, a `mask` of the arena, or a `crop`"
+        )
     if model is not None and len(centres) and float(np.isfinite(centres).all(axis=1).mean()) < 0.9:
         found.append("no subject was found in more than a tenth of the frames; try another `foreground`")
     return found

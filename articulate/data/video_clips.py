@@ -8,7 +8,7 @@ from PIL import Image
 
 from articulate.data.foreground.compiled import extent
 from articulate.data.foreground.crop import SquareBox, centred, consecutive_runs, following, take, whole
-from articulate.data.foreground.model import ForegroundModel, fill_of, fit_foreground
+from articulate.data.foreground.model import ForegroundModel, fit_foreground, padding
 from articulate.data.probe import SAMPLED, clip_warnings
 from articulate.data.sources import ImageFolder
 from articulate.data.store import ClipWriter, StoreWriter
@@ -63,7 +63,7 @@ def add_clip(
         with_mask=model is not None,
     ) as clip:
         clip.variable_frame_rate = info.variable_frame_rate
-        store_frames(clip, source, chosen, boxes, centres, model, options, arena, fill_of(samples[0]))
+        store_frames(clip, source, chosen, boxes, centres, model, options, arena, padding(model, samples[0]))
         if model is not None and model.scene is not None:
             clip.background(model.scene)
         if truth is not None:
@@ -122,7 +122,7 @@ def track(
             continue
         if model.scene is not None and place in firsts:
             expected = None  # after a jump in time the subject may be anywhere
-        small = take(frame.image, box, size, fill_of(frame.image))
+        small = take(frame.image, box, size, padding(model, frame.image))
         mask, centre, bodies[place] = coarse.subject(small, expected)
         if allowed is not None:
             mask = np.where(allowed > 127, mask, 0)

@@ -19,7 +19,7 @@ from articulate.data.foreground.crop import (
     take,
     whole,
 )
-from articulate.data.foreground.model import ForegroundModel, fill_of, fit_foreground
+from articulate.data.foreground.model import ForegroundModel, fit_foreground, padding
 from articulate.data.probe import SAMPLED
 from articulate.data.sources import ImageFolder
 from articulate.data.video_clips import COARSE, arena_mask, track
@@ -62,11 +62,11 @@ def look_at(source: Video | ImageFolder, settings: VideoSettings) -> View:
     samples = [frame.image for frame in source.at(spread) if frame.image is not None]
     if not samples:
         raise DataError(f"{info.path}: none of {len(spread)} frames spread over it can be decoded")
-    fill = fill_of(samples[0])
     arena = arena_mask(settings.mask, info.width, info.height)
     model = None
     if settings.foreground != "none" and (settings.paint or settings.crop in ("auto", "follow")):
         model = fit_foreground(samples, settings.foreground, settings.key)
+    fill = padding(model, samples[0])
     box = fixed_box(info.width, info.height, settings, model)
     if box is not None or model is None:
         return View(model, box or whole(info.width, info.height), 0, arena, fill)

@@ -6,8 +6,8 @@ import pytest
 from articulate.data.foreground.appearance import border_colour, scene_difference
 from articulate.data.foreground.background import RunningBackground, gain, occupied_share, temporal_median
 from articulate.data.foreground.components import Thresholds, bodies, otsu, subject
-from articulate.data.foreground.crop import SquareBox, consecutive_runs, following, take
-from articulate.data.foreground.model import fit_foreground
+from articulate.data.foreground.crop import SquareBox, consecutive_runs, following, take, whole
+from articulate.data.foreground.model import fit_foreground, padding
 from articulate.data.probe import probe
 from articulate.errors import DataError
 from articulate.video import VideoWriter
@@ -158,6 +158,28 @@ def test_probe_warns_before_training(tmp_path):
     assert report.lines()[-1].startswith("suggested: data.size=64")
     with pytest.raises(DataError, match="absent"):
         probe([str(tmp_path / "absent.mp4")])
+
+
+def test_a_mask_of_the_whole_view_is_said(tmp_path):
+    # A part turns on the spot before a ramp of light: neither an empty scene nor one background colour.
+    ramp = np.tile(np.linspace(20, 235, 64, dtype=np.uint8)[None, :, None], (48, 1, 3))
+    with VideoWriter(tmp_path / "spot.mp4", 25) as writer:
+        for t in range(30):
+            frame = ramp.copy()
+            frame[10:38, 20:44] = 255 if t % 2 else 0
+            writer.write(frame)
+    report = probe([str(tmp_path / "spot.mp4")])
+    assert any("covers" in text for text in report.warnings)
+
+
+def test_padding_has_the_colour_of_the_background():
+    frame = np.full((20, 40, 3), 200, np.uint8)
+    frame[5:15, 15:25] = 30
+    model = fit_foreground([frame] * 6, "colour_key", (200, 190, 180))
+    assert padding(model, frame) == (200, 190, 180)
+    padded = take(frame, whole(40, 20), 40, padding(model, frame))
+    mask = model.subject(padded, np.array([20.0, 20.0]))[0]
+    assert (mask > 0)[10:30].any() and not mask[:9].any() and not mask[31:].any()
 
 
 def test_probe_on_a_fly_followed_by_its_crop(shared_data):

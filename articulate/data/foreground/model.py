@@ -81,6 +81,14 @@ def fill_of(image: UInt8[np.ndarray, "H W 3"]) -> tuple[int, int, int]:
     return int(red), int(green), int(blue)
 
 
+def padding(model: ForegroundModel | None, image: UInt8[np.ndarray, "H W 3"]) -> tuple[int, int, int]:
+    """What lies beyond the edges of a video: its background's colour, so that nothing there looks like a subject."""
+    if model is None or model.colour is None:
+        return fill_of(image)
+    red, green, blue = (int(round(float(level))) for level in model.colour.colour)
+    return red, green, blue
+
+
 def fit_foreground(
     frames: Sequence[np.ndarray], method: Method = "auto", key: tuple[int, int, int] | None = None
 ) -> ForegroundModel:
