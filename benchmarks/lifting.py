@@ -21,8 +21,8 @@ from lifting_methods import Result, as_written, floors, network, seen_as_view
 from scoreboard import RESULTS, Row, publish
 
 from articulate.evaluation.pose3d import pose_scores
+from articulate.lifting.from_views import PoseConfig
 from articulate.lifting.registry import build_lifter
-from articulate.lifting.run import RunConfig
 from articulate.lifting.views import ViewsConfig
 from articulate.seeds import numpy_generator
 
@@ -94,7 +94,7 @@ def run(kind: str, views: list[View], seed: int, elevation: float) -> tuple[Resu
 
 def fingerprint() -> str:
     """Changes with any number of the configuration, so that cells of another one are not taken for this one's."""
-    return hashlib.sha256((CONFIG.model_dump_json() + RunConfig().model_dump_json()).encode()).hexdigest()[:8]
+    return hashlib.sha256((CONFIG.model_dump_json() + PoseConfig().model_dump_json()).encode()).hexdigest()[:8]
 
 
 def cell(data: str, name: str, seed: int) -> dict:

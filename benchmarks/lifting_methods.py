@@ -117,7 +117,7 @@ def seen_as_view(
     lifter = choose_start(config, view_data(xy, None, clip, tree), tree, torch_generator(seed, "views")).eval()
     use = list(views if test is None else test)
     xy, clip = pooled(use)
-    run = RunConfig(method="views", scale="clips" if test is None else "training", order="set")
+    run = RunConfig(method="views", scale="clips" if test is None else "likely", order="set")
     settled = lift_run(xy, None, clip, tree, lifter, run)
     timed = lift_run(xy, None, clip, tree, lifter, run.model_copy(update={"order": "time"}))
     model = lifter.teacher.model

@@ -1,6 +1,6 @@
 """Poses of a run from the heading model of a trained lifter: smooth in time or frame by frame, as rigid as they are."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -22,7 +22,9 @@ from articulate.lifting.views import ViewLifter
 class PoseConfig(StrictModel):
     """How the poses of the views are found; distances in subject sizes."""
 
-    scale: Literal["training", "clips"] = Field("training", description="size of the subject: as trained, or per clip")
+    scale: Literal["training", "clips", "likely"] = Field(
+        "training", description="size of the subject: as trained; per clip from its limbs; per clip, most likely"
+    )
     order: Literal["time", "set"] = Field("time", description="frames of a clip follow each other, or are a set")
     time: TimeConfig = TimeConfig.model_validate({})
     tolerance: float = Field(0.03, gt=0, description="least standard deviation of a length while signs are found")
@@ -63,6 +65,8 @@ def lift_from_views(
     """
     own = lifter.scale.cpu().expand(len(xy)) if config.scale == "training" else clip_scales(xy, score, clip, edges)
     model = lifter.teacher.model
+    if model is not None and config.scale == "likely":
+        own = likely_scales(model, prepare(xy, score, own), clip)
     if model is None:
         device = lifter.scale.device
         shown = None if score is None else score.to(device)
@@ -82,6 +86,34 @@ def lift_from_views(
     pose = torch.cat([pose[..., :2], pose[..., 2:] - pose[..., 2:].mean(1, keepdim=True)], -1)
     pose = pose * prepared.scale[:, None, None]
     return torch.cat([pose[..., :2] + prepared.centre, pose[..., 2:]], -1), confidence
+
+
+def likely_scales(
+    model: HeadingModel, prepared: Prepared, clip: Int[Tensor, " N"], frames: int = 200, reach: float = 0.25
+) -> Float[Tensor, " N"]:
+    """Size of the subject in every clip, for frames of `prepared`: where the heading model finds its views most likely.
+
+    Log p(x) = log p(x / s) - (2 K - 2) log s, on at most `frames` frames that show all points, over nine factors up to
+    exp(+-reach) around the size given, then a parabola through the best. A clip without a whole frame keeps its size.
+    """
+    result, dimensions = prepared.scale.clone(), 2 * prepared.points.shape[1] - 2
+    steps = torch.linspace(-reach, reach, 9)
+    # Ample noise: a hundredth too large or small must not decide about whole poses.
+    judge = replace(model, noise=max(model.noise, 0.05))
+    for c in clip.unique().tolist():
+        rows = ((clip == c) & (prepared.weight > 0).all(1)).nonzero()[:, 0]
+        if len(rows) == 0:
+            continue
+        points = prepared.points[rows[:: -(-len(rows) // frames)]]
+        found = torch.tensor(
+            [judge.log_likelihood(points / s.exp()).logsumexp(1).mean() - dimensions * s for s in steps]
+        )
+        best = int(found[1:-1].argmax()) + 1
+        low, middle, high = found[best - 1 : best + 2]
+        bend = low - 2 * middle + high
+        shift = 0.5 * (low - high) / bend if bend < 0 else torch.zeros(())
+        result[clip == c] *= (steps[best] + shift.clamp(-1, 1) * (steps[1] - steps[0])).exp()
+    return result
 
 
 def poses_of_set(
