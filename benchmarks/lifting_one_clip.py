@@ -1,71 +1,36 @@
-"""Table T5: one clip, one static camera, true 2D keypoints; every CMU clip alone, with floors, bounds and confidence.
+"""Table T5: one clip, one static camera, true 2D keypoints; every clip alone, with floors, bounds and confidence.
 
 Camera: orthographic, fixed, level (its x axis is the recording's x, its y axis points down along gravity, its depth is
 the recording's -z), one scale per clip. Error: MPJPE after centring, in %d (1 % of the median diagonal of the true 3D
 boxes). At most one reflection of depth per clip, chosen on one half of the frames (in time) and scored on the other,
 both ways round, averaged. "Turns": the axial spread of the true heading of the hips, 1 - |mean exp(2i yaw)|, is at
-least 0.2 (0.5 is a half turn at constant speed); used for sorting the table alone.
+least 0.2 (0.5 is a half turn at constant speed); used for sorting the table alone. Recorded people (CMU) and bodies of
+the built-in generator (person, quadruped, hexapod; turning through 0 to 360 degrees) are kept apart.
 """
 
 import argparse
 import json
-import os
 import time
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
 
 import matplotlib
-import networkx
 import numpy as np
 import torch
+from lifting_one_clip_data import ROOT, captured, generated, learned_tree, load, turning
 from scoreboard import RESULTS, Row, publish
 
 from articulate.evaluation.pose3d import pose_scores, unit_d
-from articulate.lifting.confidence import SignCalibration, fit_calibration, sign_features
+from articulate.lifting.confidence import SHIPPED, SignCalibration, determines_depth, fit_calibration, sign_features
 from articulate.lifting.kinematics import body_rotation, bone_vectors, path_matrix
 from articulate.lifting.one_clip import ClipSolution, OneClipConfig, solve_clip
+from articulate.lifting.one_clip.solve import hedged
 from articulate.seeds import numpy_generator, torch_generator
-from articulate.skeleton.spanning import spanning_edges
 
 matplotlib.use("Agg")
-ROOT = Path(__file__).parents[1]
-CLIPS = Path(os.environ.get("ARTICULATE_SHARED_DATA", ROOT.parent / "shared" / "data")) / "cmu_mocap" / "clips"
 QUICK = ("02_05", "02_08", "03_03", "11_01", "12_01", "indian_08", "salsa_01", "salsa_10")
 TABLES = ("clips", "noise", "tree", "calibration")
 TURNS = 0.2
-HIPS = (("rButtock", "lButtock"), ("rhipjoint", "lhipjoint"), ("RightUpLeg", "LeftUpLeg"))
-
-
-def breadth_first(pairs: list[tuple[int, int]], root: int) -> torch.Tensor:
-    """Undirected edges as (parent, child) in breadth-first order from `root`."""
-    graph = networkx.Graph(pairs)
-    return torch.tensor(list(networkx.bfs_edges(graph, root)), dtype=torch.int64)
-
-
-def load(name: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """True joints [T, K, 3] in the camera frame and the true tree of one clip."""
-    with np.load(CLIPS / f"{name}.npz", allow_pickle=False) as stored:
-        joints = torch.from_numpy(stored["xyz"].astype(np.float64)) * torch.tensor([1.0, -1.0, -1.0])
-        root = int(np.flatnonzero(stored["parents"] < 0)[0])
-        return joints, breadth_first([tuple(e) for e in stored["edges"].tolist()], root)
-
-
-def turning(name: str) -> float:
-    """Axial spread of the true heading: 0 when the line between the hips keeps its direction seen from above."""
-    with np.load(CLIPS / f"{name}.npz", allow_pickle=False) as stored:
-        names = stored["kp_names"].tolist()
-        right, left = next(pair for pair in HIPS if pair[0] in names)
-        line = stored["xyz"][:, names.index(right)] - stored["xyz"][:, names.index(left)]
-    return float(1 - abs(np.exp(2j * np.arctan2(line[:, 2], line[:, 0])).mean()))
-
-
-def learned_tree(xy: torch.Tensor) -> torch.Tensor:
-    """Tree from 2D alone: minimum of (95th percentile of length) x (mean velocity difference), rooted at its centre."""
-    length = torch.quantile((xy[:, :, None] - xy[:, None]).norm(dim=-1), 0.95, dim=0)
-    speed = xy.diff(dim=0)
-    cost = length * (speed[:, :, None] - speed[:, None]).norm(dim=-1).mean(0)
-    pairs = [tuple(e) for e in spanning_edges(cost).tolist()]
-    return breadth_first(pairs, networkx.center(networkx.Graph(pairs))[0])
 
 
 def scores(predicted: torch.Tensor, true: torch.Tensor, edges: torch.Tensor) -> dict[str, float]:
@@ -106,29 +71,54 @@ def solve(true: torch.Tensor, edges: torch.Tensor, name: str, noise: float = 0.0
     return solve_clip(xy, edges, config=OneClipConfig(**changed), generator=numpy_generator(0, "one clip", name))
 
 
-def clip_table(names: tuple[str, ...]) -> tuple[list[Row], dict[str, dict]]:
-    """Every clip with floors and ours; returns the rows and what the calibration and the figures need."""
+def solved(names: tuple[str, ...]) -> dict[str, dict]:
+    """Every clip solved, never hedged, with what calibration needs."""
     kept: dict[str, dict] = {}
-    rows = []
     for name in names:
         true, edges = load(name)
         start = time.perf_counter()
-        found = solve(true, edges, name)
-        seconds = time.perf_counter() - start
-        results = {m: scores(p, true, edges) for m, p in (floors(true, edges, name) | {"ours": found.joints}).items()}
+        found = solve(true, edges, name, hedge=False)
+        kept[name] = {"turning": turning(name), "solution": found, "seconds": time.perf_counter() - start}
+        kept[name] |= {"right": right_signs(found, true, edges), "edges": edges, "true": true}
+        print(f"{name}: {kept[name]['seconds']:.1f} s", flush=True)
+    return kept
+
+
+def judged(found: ClipSolution, edges: torch.Tensor, calibration: SignCalibration) -> ClipSolution:
+    """The solution with the confidence that `calibration` gives it (the shipped one once its numbers are pasted)."""
+    depth = bone_vectors(found.joints, edges)[..., 2].numpy() / found.diagnostics["unit"]
+    features = sign_features(
+        found.flip_gap.numpy(), depth, found.agreement.numpy(), found.view_coverage, found.diagnostics["spread"]
+    )
+    chance, weight = np.maximum(calibration.probability(features), 0.5), np.abs(depth)
+    mean = float((chance * weight).sum() / weight.sum())
+    known = determines_depth(found.view_coverage, mean)
+    notes = found.diagnostics | {"mean_confidence": mean}
+    return replace(found, confidence=torch.from_numpy(chance), determined=known, diagnostics=notes)
+
+
+def clip_table(kept: dict[str, dict], calibration: SignCalibration) -> list[Row]:
+    """Means over recorded and over generated clips, then every clip, with floors and ours."""
+    rows = []
+    for name, k in kept.items():
+        found = k["solution"] = judged(k["solution"], k["edges"], calibration)
+        poses = floors(k["true"], k["edges"], name) | {
+            "ours": hedged(found, k["edges"], OneClipConfig()).joints,
+            "ours, never hedged": found.joints,
+        }
+        results = k["results"] = {m: scores(p, k["true"], k["edges"]) for m, p in poses.items()}
         note = (
-            f"coverage {found.view_coverage:.2f} (true turning {turning(name):.2f}), confidence "
+            f"coverage {found.view_coverage:.2f} (true turning {k['turning']:.2f}), confidence "
             f"{found.diagnostics['mean_confidence']:.2f}, flat {results['flat']['mpjpe_d']:.2f}, "
             f"oracle signs {results['oracle signs']['mpjpe_d']:.2f}"
         )
-        rows.append(Row("T5", name, "ours", "MPJPE", "%d", [results["ours"]["mpjpe_d"]], seconds=seconds, note=note))
-        kept[name] = {"results": results, "turning": turning(name), "solution": found, "seconds": seconds}
-        kept[name] |= {"right": right_signs(found, true, edges), "edges": edges, "true": true}
-        print(f"{name}: {results['ours']['mpjpe_d']:.2f} %d, {note}, {seconds:.1f} s", flush=True)
-    return summary(kept) + rows, kept
+        values = [results["ours"]["mpjpe_d"]]
+        rows.append(Row("T5", name, "ours", "MPJPE", "%d", values, seconds=k["seconds"], note=note))
+    groups = {label: {n: k for n, k in kept.items() if (" " in n) == bool(label)} for label in ("", "generated ")}
+    return [row for label, group in groups.items() for row in summary(group, label)] + rows
 
 
-def summary(kept: dict[str, dict]) -> list[Row]:
+def summary(kept: dict[str, dict], group: str) -> list[Row]:
     """Means over the clips that turn, those that do not, and those that the tool itself calls determined."""
     parts: dict[str, Callable[[dict], bool]] = {
         "clips that turn": lambda k: k["turning"] >= TURNS,
@@ -137,9 +127,10 @@ def summary(kept: dict[str, dict]) -> list[Row]:
         "clips called undetermined": lambda k: not k["solution"].determined,
     }
     rows = []
-    for label, belongs in parts.items():
+    for kind, belongs in parts.items():
+        label = group + kind
         chosen = [k for k in kept.values() if belongs(k)]
-        for method in ("flat", "random signs", "ours", "oracle signs") if chosen else ():
+        for method in ("flat", "random signs", "ours", "ours, never hedged", "oracle signs") if chosen else ():
             for metric, key, unit in (("MPJPE", "mpjpe_d", "%d"), ("sign accuracy", "sign_accuracy", "share")):
                 if method == "flat" and key == "sign_accuracy":
                     continue
@@ -204,33 +195,45 @@ def reliability(chance: np.ndarray, right: np.ndarray, weight: np.ndarray) -> tu
     return table, gap
 
 
-def calibration_rows(kept: dict[str, dict]) -> tuple[list[Row], SignCalibration, np.ndarray]:
-    """Fit on every second clip, test on the others; the reliability curve on the tested half."""
+def calibration_rows(kept: dict[str, dict]) -> tuple[list[Row], SignCalibration, dict[str, np.ndarray]]:
+    """Fit on every second clip, recorded and generated alike; reliability curves on the others, by origin."""
     names = sorted(kept)
     fitted = fit_calibration(*samples([kept[n] for n in names[::2]]))
-    features, right, weight = samples([kept[n] for n in names[1::2]])
-    table, gap = reliability(fitted.probability(features), right, weight)
-    rows = [Row("T5", "held-out clips", "sign confidence", "expected calibration error", "share", [gap])]
-    for confidence, share, mass in table:
-        note = f"confidence {confidence:.2f}, {100 * mass / weight.sum():.0f} % of |dz|"
-        rows.append(Row("T5", "held-out clips", "sign confidence", "share right", "share", [float(share)], note=note))
+    tables, rows = {}, []
+    for label, origin in (("recorded", False), ("generated", True)):
+        tested = [kept[n] for n in names[1::2] if (" " in n) is origin]
+        if not tested:
+            continue
+        features, right, weight = samples(tested)
+        tables[label], gap = reliability(np.maximum(fitted.probability(features), 0.5), right, weight)
+        data = f"held-out clips, {label}"
+        rows.append(Row("T5", data, "sign confidence", "expected calibration error", "share", [gap]))
+        for confidence, share, mass in tables[label]:
+            note = f"confidence {confidence:.2f}, {100 * mass / weight.sum():.0f} % of |dz|"
+            rows.append(Row("T5", data, "sign confidence", "share right", "share", [float(share)], note=note))
     print(f"calibration fitted on every second clip: {fitted}", flush=True)
-    return rows, fitted, table
+    return rows, fitted, tables
 
 
-def draw_figures(kept: dict[str, dict], table: np.ndarray) -> None:
+def draw_figures(kept: dict[str, dict], tables: dict[str, np.ndarray]) -> None:
     """docs/pictures/one_clip.png (error against views, reliability) and views.png (why views tell signs)."""
     from matplotlib import pyplot
 
     folder = ROOT / "docs" / "pictures"
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     ratio = [k["results"]["ours"]["mpjpe_d"] / k["results"]["flat"]["mpjpe_d"] for k in kept.values()]
-    left.scatter([k["solution"].view_coverage for k in kept.values()], ratio, s=24)
+    sure = np.array([k["solution"].determined for k in kept.values()])
+    coverage = np.array([k["solution"].view_coverage for k in kept.values()])
+    for known, label in ((True, "said to be determined"), (False, "said not to be")):
+        left.scatter(coverage[sure == known], np.array(ratio)[sure == known], s=24, label=label)
+    left.legend(fontsize=8)
     left.axhline(1, color="grey", linewidth=0.8)
     left.axhline(0.5, color="grey", linewidth=0.8, linestyle=":")
     left.set(xlabel="view coverage (measured without labels)", ylabel="error / error of flat", title="One clip each")
     right.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
-    right.plot(table[:, 0], table[:, 1], marker="o")
+    for label, table in tables.items():
+        right.plot(table[:, 0], table[:, 1], marker="o", label=label)
+    right.legend(fontsize=8)
     right.set(xlabel="confidence", ylabel="share of |dz| with the right sign", title="Held-out clips", xlim=(0.3, 1))
     figure.savefig(folder / "one_clip.png", dpi=90)
     figure, axes = pyplot.subplots(1, 2, figsize=(8, 3.8), layout="constrained")
@@ -257,22 +260,23 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     start = time.perf_counter()
-    names = QUICK if args.quick else tuple(sorted(p.stem for p in CLIPS.glob("*.npz")))
+    names = QUICK if args.quick else captured()
     turners = [n for n in names if turning(n) >= TURNS]
     few = tuple(turners[:: max(1, len(turners) // 4)])
     rows: list[Row] = []
     if args.only in (None, "clips", "calibration"):
-        rows, kept = clip_table(names)
-        more, fitted, table = calibration_rows(kept)
-        rows += more
-        draw_figures(kept, table)
+        kept = solved((*names, *(generated()[::3] if args.quick else generated())))
+        more, fitted, tables = calibration_rows(kept)
+        rows = clip_table(kept, SHIPPED if args.quick else fitted) + more
+        draw_figures(kept, tables)
         (RESULTS / "lifting_one_clip_calibration.json").write_text(json.dumps(vars(fitted)) + "\n")
     parts = {
         "noise": {f"ours, 2D noise {n} %d": {"noise": n} for n in (0.0, 0.25, 0.5, 1.0)},
         "tree": {
             "ours, learned tree": {"learned": True},
             "ours, true tree": {},
-            "ours, one start": {"num_starts": 1},
+            "ours, one start": {"num_starts": 1, "heading_start": False},
+            "ours, no heading start": {"heading_start": False},
             "pairwise distances, then ours": {"method": "distances"},
             "ours, lengths refined": {"refine_lengths": True},
         },

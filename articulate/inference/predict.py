@@ -84,10 +84,9 @@ def assemble(model: Model, source: Video | ImageFolder, rows: Rows) -> Result:
     """The rows of a video as a result, lifted where the model lifts."""
     info, tracks = source.info, tracks_of(rows)
     valid = torch.from_numpy(np.array(rows.arrays["valid"]))
-    motion = None
+    motion, ordered = None, not isinstance(source, ImageFolder)
     if model.lifter is not None:
-        motion = lift(model.lifter, tracks, model.skeleton, model.lifting).blank(valid)
-    ordered = not isinstance(source, ImageFolder)
+        motion = lift(model.lifter, tracks, model.skeleton, model.lifting, ordered).blank(valid)
     name = info.path.stem if ordered else info.path.name
     clip = ClipInfo(name, info.fps, str(info.path), (info.width, info.height), ordered)
     return Result(

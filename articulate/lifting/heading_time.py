@@ -34,6 +34,7 @@ class TimeConfig(StrictModel):
     passes: int = Field(4, gt=0, description="the first knows no bone lengths")
     coefficients: int = Field(48, gt=0, description="principal directions of the poses that are followed, at most")
     least_variance: float = Field(2e-4, gt=0, description="variance below which a direction counts as noise")
+    longest: int = Field(1000, gt=0, description="frames of a clip that are followed at once; bounds the memory")
     heading_spread: float = Field(0.06, gt=0, description="half a step between headings, give or take")
     least_noise: float = Field(0.004, gt=0)
     first_tolerance: float = Field(0.12, gt=0, description="of lengths in the second pass; halved in each one after")
@@ -72,8 +73,8 @@ def timed_poses(
     angle = heading.double() * (2 * torch.pi / model.headings)
     body = torch.einsum("nij,nki->nkj", basis.cameras(angle), pose.double())
     courses, where = [], []
-    for c in clip.unique().tolist():
-        rows = (clip == c).nonzero()[:, 0]
+    pieces = [part for c in clip.unique().tolist() for part in (clip == c).nonzero()[:, 0].split(config.longest)]
+    for rows in pieces:
         where.append(rows)
         nothing = torch.zeros(len(rows), 2, dtype=torch.float64)
         empty = torch.zeros(len(rows), 0, 0, dtype=torch.float64)

@@ -11,6 +11,8 @@ class OneClipConfig:
     """Settings of `solve_clip`. Lengths are in per cent of the median image diagonal of the pose (%d)."""
 
     method: str = "body_frame"  # or "distances": the search over signs by compact pairwise distances
+    heading_start: bool = True  # one more start, from a heading model of the clip
+    hedge: bool = True  # where depth is not determined: every bone's dz times 2 P(sign right) - 1, towards flat
     num_starts: int = 4  # factorisations around different cores, or random signs for `distances`
     sweeps: int = 8  # annealed sweeps over all moves
     polish_sweeps: int = 3  # sweeps at temperature zero
@@ -33,7 +35,8 @@ class ClipSolution:
 
     `flip_gap` [T, L] is what flipping one bone in one frame costs, its other frames following; `agreement` the share of
     starts that chose the same sign; `confidence` the probability that the sign of a bone's depth is right, given the
-    best reflection of the whole clip; `determined` says whether the clip shows enough views to know depth at all.
+    best reflection of the whole clip; `determined` says whether the clip shows enough views to know depth at all. Where
+    it does not, `joints` are hedged towards flat depth (`OneClipConfig.hedge`), so their bones are too short.
     """
 
     joints: Float[Tensor, "T K 3"]

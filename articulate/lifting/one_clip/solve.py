@@ -9,8 +9,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from articulate.lifting.confidence import SHIPPED, determines_depth, sign_features, statement, view_coverage
-from articulate.lifting.kinematics import parent_bones
+from articulate.lifting.kinematics import bone_vectors, parent_bones, path_matrix
 from articulate.lifting.one_clip.config import ClipSolution, OneClipConfig
+from articulate.lifting.one_clip.heading_start import depth_from_headings
 from articulate.lifting.one_clip.observations import Observations, observe
 from articulate.lifting.one_clip.solver import Candidate, Search, sign_agreement
 
@@ -35,31 +36,33 @@ def solve_clip(
     links = edges.cpu().numpy().astype(np.int64)
     plane = xy.detach().cpu().numpy().astype(np.float64)
     trust = np.ones(plane.shape[:2]) if score is None else score.detach().cpu().numpy().astype(np.float64)
-    depth = None if initial_depth is None else initial_depth.detach().cpu().numpy().astype(np.float64)
+    depths = [] if initial_depth is None else [initial_depth.detach().cpu().numpy().astype(np.float64)]
+    if config.heading_start and len(plane) >= 16:
+        filled = np.where(np.isfinite(plane), plane, np.nan)
+        own = depth_from_headings(filled, trust, int(generator.integers(2**31)))
+        depths += [] if own is None else [own]
     corrected = plane
     for _ in range(1 if config.perspective_distance is None else 3):
         seen = observe(corrected, trust, links, config.min_score)
-        best, search, agreement, notes = _solve(seen, config, generator, depth)
+        best, search, agreement, notes = _solve(seen, config, generator, depths)
         depth = np.einsum("kl,lt->tk", search.paths.astype(float), best.depth) * seen.unit
+        depths = [depth]
         if config.perspective_distance is not None:
             # x = X / (1 + z / D): undone with the present depth, then solved again from it.
             corrected = plane * (1 + depth / config.perspective_distance)[..., None]
     notes |= {"seconds": time.perf_counter() - seconds, "noise": seen.noise}
-    return _solution(xy, corrected, best, search, agreement, notes)
+    return hedged(_solution(xy, corrected, best, search, agreement, notes), edges, config)
 
 
 def _solve(
-    seen: Observations, config: OneClipConfig, generator: np.random.Generator, depth: np.ndarray | None
+    seen: Observations, config: OneClipConfig, generator: np.random.Generator, depths: list[np.ndarray]
 ) -> tuple[Candidate, Search, np.ndarray, dict[str, float]]:
     """Search on at most `max_frames` frames, then the same model on all of them."""
     stride = max(1, -(-len(seen.flat) // config.max_frames))
     thin = replace(seen, flat=seen.flat[::stride], trust=seen.trust[::stride])
     search = Search(thin, config, generator)
-    signs = None
-    if depth is not None:
-        along = depth[:, seen.edges[:, 1]] - depth[:, seen.edges[:, 0]]
-        signs = np.where(along.T < 0, -1.0, 1.0)
-    best, found, metric = search.best(None if signs is None else signs[:, ::stride])
+    along = [depth[:, seen.edges[:, 1]] - depth[:, seen.edges[:, 0]] for depth in depths]
+    best, found, metric = search.best([np.where(dz.T < 0, -1.0, 1.0)[:, ::stride] for dz in along])
     notes = {"metric_ratio": metric, "starts": float(len(found))}
     notes["energy_spread"] = float(np.ptp([f.energy for f in found])) / len(thin.flat)
     agreement = sign_agreement(best, found).T
@@ -84,8 +87,8 @@ def _solution(
     spread = best.prior.log_volume() / len(best.depth)
     gap = search.margins(best)
     features = sign_features(gap, best.depth.T, agreement, coverage, spread)
-    # A bone with an unseen end carries no more than a coin's confidence.
-    confidence = 0.5 + (SHIPPED.probability(features) - 0.5) * (search.bone_trust > 0)
+    # Less than a coin's confidence would be an order to flip; a bone with an unseen end carries no more than that.
+    confidence = 0.5 + np.maximum(SHIPPED.probability(features) - 0.5, 0.0) * (search.bone_trust > 0)
     flat = np.einsum("kl,tli->tki", search.paths.astype(float), seen.flat)
     z = np.einsum("kl,lt->tk", search.paths.astype(float), best.depth)
     root = int(seen.edges[0, 0])
@@ -106,6 +109,19 @@ def _solution(
         statement=statement(coverage, mean),
         diagnostics=notes | {"spread": spread, "mean_confidence": mean, "unit": seen.unit},
     )
+
+
+def hedged(found: ClipSolution, edges: Int[Tensor, "L 2"], config: OneClipConfig) -> ClipSolution:
+    """The solution with every dz shrunk to its expectation, (2 P - 1) dz, where the clip does not determine depth.
+
+    A coin-toss of signs is farther from the truth than flat depth; the expectation is not.
+    """
+    if found.determined or not config.hedge:
+        return found
+    step = bone_vectors(found.joints, edges)[..., 2] * (2 * found.confidence - 1).clamp(0, 1)
+    z = step @ path_matrix(edges, step.dtype).to(step.device).T
+    joints = torch.cat([found.joints[..., :2], z[..., None]], -1)
+    return replace(found, joints=joints, statement=f"{found.statement} Depths are drawn towards flat.")
 
 
 def search_distance(

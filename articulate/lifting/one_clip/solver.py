@@ -150,14 +150,14 @@ class Search:
                        np.array([0.1, c.smooth_weight]), float(temperature), seed)  # fmt: skip
         return np.where(depth < 0, -1.0, 1.0)
 
-    def best(self, initial_signs: np.ndarray | None = None) -> tuple[Candidate, list[Candidate], float]:
+    def best(self, initial_signs: list[np.ndarray]) -> tuple[Candidate, list[Candidate], float]:
         """Candidate of least energy, those of all starts, and the metric ratio of the first factorisation."""
         starts = start_weights(self.seen.edges, self.config.num_starts)
         fits = [factorise(self.flat, weight) for weight in starts]
         metric = fits[0]["metric"]
         found = []
-        if initial_signs is not None:
-            found.append(self.candidate(self.from_signs(fits[0], initial_signs), initial_signs))
+        for signs in initial_signs:
+            found.append(self.candidate(self.from_signs(fits[0], signs), signs))
         if self.config.method == "distances":
             for fit in fits:
                 signs = self.from_distances()
