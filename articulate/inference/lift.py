@@ -56,7 +56,7 @@ def lift(lifter: Lifter, tracks: Tracks, skeleton: Skeleton, settings: LiftSetti
     if not settings.rigid:
         return motion
     # Chunk by chunk, because the walk needs many times the memory of its result.
-    parts = (replace(motion, joints=part) for part in motion.joints.split(CHUNK, dim=1))
+    parts = (replace(motion, joints=part, confidence=None) for part in motion.joints.split(CHUNK, dim=1))
     return replace(motion, joints=torch.cat([rigid(part, skeleton).joints for part in parts], dim=1))
 
 

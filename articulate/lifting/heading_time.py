@@ -72,10 +72,9 @@ def timed_poses(
     basis = Basis(model, config.least_variance, config.coefficients)
     angle = heading.double() * (2 * torch.pi / model.headings)
     body = torch.einsum("nij,nki->nkj", basis.cameras(angle), pose.double())
-    courses, where = [], []
+    courses = []
     pieces = [part for c in clip.unique().tolist() for part in (clip == c).nonzero()[:, 0].split(config.longest)]
     for rows in pieces:
-        where.append(rows)
         nothing = torch.zeros(len(rows), 2, dtype=torch.float64)
         empty = torch.zeros(len(rows), 0, 0, dtype=torch.float64)
         unsure = torch.full((len(rows),), config.heading_spread**2, dtype=torch.float64)
@@ -99,7 +98,7 @@ def timed_poses(
         ]
     joints = torch.zeros(*pose.shape, dtype=torch.float64)
     depth, lengths = torch.zeros(len(pose), len(edges)).double(), torch.zeros(len(pose), len(edges)).double()
-    for rows, one in zip(where, courses, strict=True):
+    for rows, one in zip(pieces, courses, strict=True):
         camera = basis.cameras(one.angle)
         joints[rows] = one.pose @ camera.mT
         joints[rows, :, :2] += one.origin[:, None]
