@@ -1,5 +1,6 @@
 """Stage 0: first guesses of keypoints and tree that need no training, from what the frames show by themselves."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
@@ -8,6 +9,7 @@ from pydantic import Field
 from torch.nn import functional
 
 from articulate.config import StrictModel
+from articulate.data.store import ClipStore
 from articulate.records import Clips, Seeds
 from articulate.schedule import Context, Stage, WholeRun
 from articulate.seeding import SeedConfig, find_seeds
@@ -25,7 +27,8 @@ class SeedsStageConfig(StrictModel):
     colour_parts: SeedConfig = SeedConfig()
     body_axis: BodyAxisConfig = BodyAxisConfig()
     puppet: PuppetConfig = PuppetConfig()
-    enough: float = Field(0.5, ge=0, le=1, description="confidence from which on no further strategy is tried")
+    enough: float = Field(0.5, ge=0, le=1, description="confidence of parts by colour that ends the search")
+    enough_axis: float = Field(0.65, ge=0, le=1, description="confidence of a body axis that ends the search")
 
 
 class SeedsStage(Stage):
@@ -44,7 +47,7 @@ class SeedsStage(Stage):
     def finish(self, run: WholeRun) -> Seeds:
         """The seeds of all frames."""
         context = run.context
-        found = self.search(context)
+        found = most_confident(context.store, self.num_keypoints, self.config, context.seed, context.say)
         if found is None:
             shape = (1, context.store.num_frames, self.num_keypoints)
             edges = torch.zeros(0, 2, dtype=torch.int64)
@@ -55,24 +58,26 @@ class SeedsStage(Stage):
         xy = functional.pad(found.xy.float(), (0, 0, 0, absent), value=torch.nan)
         return Seeds(xy[None], functional.pad(found.score.float(), (0, absent))[None], found.edges, found.reason)
 
-    def search(self, context: Context) -> FoundSeeds | None:
-        """The seeds of the most confident strategy, None when none applies."""
-        c, best = self.config, None
-        arguments = (context.store, self.num_keypoints)
-        strategies = {
-            "colour_parts": partial(find_seeds, *arguments, c.colour_parts, context.seed, context.say),
-            "body_axis": partial(body_axis_seeds, *arguments, c.body_axis, context.seed, context.say),
-            "puppet": partial(puppet_seeds, *arguments, c.puppet, context.seed, context.say),
-        }
-        if not context.store.has_masks:
-            context.say("seeds: none (the store holds no foreground masks)")
-            return None
-        for name, strategy in strategies.items():
-            if c.strategy not in ("auto", name):
-                continue
-            found = strategy()
-            if found is not None and (best is None or found.confidence > best.confidence):
-                best = found
-            if best is not None and best.confidence >= c.enough:
-                break
-        return best
+
+def most_confident(
+    store: ClipStore, num_keypoints: int, config: SeedsStageConfig, seed: int, say: Callable[[str], None]
+) -> FoundSeeds | None:
+    """The seeds of the most confident strategy, None when none applies. Reads frames and masks only."""
+    if not store.has_masks:
+        say("seeds: none (the store holds no foreground masks)")
+        return None
+    strategies = {
+        "colour_parts": (config.enough, partial(find_seeds, config=config.colour_parts)),
+        "body_axis": (config.enough_axis, partial(body_axis_seeds, config=config.body_axis)),
+        "puppet": (1.0, partial(puppet_seeds, config=config.puppet)),
+    }
+    best = None
+    for name, (enough, strategy) in strategies.items():
+        if config.strategy not in ("auto", name):
+            continue
+        found = strategy(store, num_keypoints, seed=seed, say=say)
+        if found is not None and (best is None or found.confidence > best.confidence):
+            best = found
+        if found is not None and found.confidence >= enough:
+            break
+    return best

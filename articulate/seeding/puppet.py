@@ -35,15 +35,24 @@ class Puppet:
         return len(self.edges) + 1
 
 
-def puppet_from_lines(tree: MiddleTree, outline: Outline, num_points: int) -> tuple[Puppet, Float[np.ndarray, "K 2"]]:
+def puppet_from_lines(
+    tree: MiddleTree, outline: Outline, num_points: int, alike: list[list[int]]
+) -> tuple[Puppet, Float[np.ndarray, "K 2"]]:
     """The lines of a tree cut into `num_points` - 1 limbs (fewer points than nodes: one limb a line), and its pose.
 
-    The line with the longest pieces is always the next to be cut once more.
+    The line with the longest pieces is always the next to be cut once more, and its twins with it (`alike`: numbers of
+    lines that are built alike), as long as there are points for all.
     """
     lengths = np.array([line_length(line) for line in tree.lines])
     pieces = np.ones(len(lengths), np.int64)
-    while pieces.sum() + 1 < num_points:
-        pieces[np.argmax(lengths / pieces)] += 1
+    together = [group for group in alike if len(group) > 1]
+    together += [[i] for i in range(len(lengths)) if not any(i in group for group in together)]
+    while True:
+        spare = num_points - 1 - pieces.sum()
+        possible = [group for group in together if len(group) <= spare]
+        if not possible:
+            break
+        pieces[max(possible, key=lambda group: float((lengths[group] / pieces[group]).mean()))] += 1
     points, edges = list(tree.nodes), []
     for (a, b), line, count in zip(tree.edges, tree.lines, pieces, strict=True):
         cuts = cut_line(line, int(count))

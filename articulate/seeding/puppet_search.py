@@ -9,9 +9,17 @@ from scipy.ndimage import gaussian_filter
 
 from articulate.seeding.puppet import Puppet, measured_radii, puppet_from_lines
 from articulate.seeding.puppet_config import PuppetConfig
-from articulate.seeding.puppet_outline import MiddleTree, Outline, join_close_branches, middle_tree, num_holes
+from articulate.seeding.puppet_outline import (
+    MiddleTree,
+    Outline,
+    join_close_branches,
+    line_length,
+    middle_tree,
+    num_holes,
+)
 from articulate.seeding.puppet_shape import move_joints, with_measured_lengths
 from articulate.seeding.puppet_track import TrackSettings, fit_to, follow_both_ways
+from articulate.seeding.puppet_twins import like_lengths, twins_alike
 
 Clip = list[Outline]
 APART = 5  # frames between two frames that count as different
@@ -76,8 +84,17 @@ def different(frames: Sequence[Spread], count: int) -> list[Spread]:
 
 
 def remeasured(puppet: Puppet, poses: Float[np.ndarray, "T K 2"], outlines: Clip) -> Puppet:
-    """Lengths and half-widths from tracked poses."""
-    return replace(with_measured_lengths(puppet, poses), radii=measured_radii(puppet, poses, outlines))
+    """Lengths and half-widths from tracked poses, the same for twins."""
+    return twins_alike(replace(with_measured_lengths(puppet, poses), radii=measured_radii(puppet, poses, outlines)))
+
+
+def like_lines(tree: MiddleTree) -> list[list[int]]:
+    """Numbers of the lines of a frame that hang on one branch and are about as long."""
+    degree = np.bincount(tree.edges.reshape(-1), minlength=len(tree.nodes))
+    free = [n for n, (a, b) in enumerate(tree.edges) if (degree[[a, b]] == 1).sum() == 1]
+    branches = [int(a if degree[a] > 1 else b) for a, b in tree.edges[free]]
+    groups = like_lengths(branches, np.array([line_length(tree.lines[n]) for n in free]))
+    return [[free[i] for i in group] for group in groups]
 
 
 def track(
@@ -98,7 +115,7 @@ def try_template(
 ) -> tuple[Puppet, Tracked]:
     """The puppet of one frame, followed twice: with the lengths of that frame, and with those of its whole clip."""
     clip = clips[spread.clip]
-    puppet, pose = puppet_from_lines(spread.tree, clip[spread.frame], num_points)
+    puppet, pose = puppet_from_lines(spread.tree, clip[spread.frame], num_points, like_lines(spread.tree))
     first = track(puppet, clip, spread.frame, pose, settings)
     puppet = remeasured(puppet, first.poses, clip)
     return puppet, track(puppet, clip, spread.frame, first.poses[spread.frame], settings)
@@ -189,7 +206,7 @@ def search_puppet(
         poses = np.concatenate([tracked[n].poses for n in range(len(clips))])
         puppet = remeasured(puppet, poses, outlines)
         some = np.unique(np.linspace(0, len(poses) - 1, min(SHAPE_FRAMES, len(poses))).astype(np.int64))
-        puppet, poses = move_joints(puppet, poses, outlines, some, settings)
+        puppet, poses = move_joints(puppet, poses, outlines, some, num_points, settings)
         tracked = split_clips(poses, tracked)
         known, alike = known_poses(tracked, clips), alike_poses(tracked, clips, config.alike)
         for n, clip in enumerate(clips):

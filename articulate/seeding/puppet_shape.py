@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from articulate.seeding.puppet import Puppet, limb_lengths
 from articulate.seeding.puppet_outline import Outline
 from articulate.seeding.puppet_track import TrackSettings, fit_to
+from articulate.seeding.puppet_twins import twins_alike, twins_of
 
 MOST_MOVES = 8
 WORTH = 1.5  # a joint moves to where it saves so much more than it saves now
@@ -59,32 +60,72 @@ def robust_mean(costs: Float[np.ndarray, " T"]) -> float:
     return float(np.sort(costs)[: max(1, round(0.9 * len(costs)))].mean())
 
 
-def move_joints(
-    puppet: Puppet, poses: Poses, outlines: list[Outline], frames: Int[np.ndarray, " N"], settings: TrackSettings
-) -> tuple[Puppet, Poses]:
-    """The puppet with joints where limbs bend: as many points as before, and all poses fitted.
+def places_to_split(puppet: Puppet) -> list[list[int]]:
+    """Limbs that get a joint together: the same limb of twins, any other limb alone."""
+    groups = [[int(e) for e in limbs] for chains in twins_of(puppet) for limbs in np.array(chains).T]
+    taken = {e for group in groups for e in group}
+    return groups + [[e] for e in range(len(puppet.edges)) if e not in taken]
 
-    On the chosen frames each limb is tried with one more joint, and each joint that no third limb meets is tried away.
+
+def joints_to_drop(puppet: Puppet) -> list[list[int]]:
+    """Joints that no third limb meets, which go together: the same joint of twins, any other alone."""
+    middle = {frozenset((int(one), int(other))): int(j) for _, j, _, one, other in puppet.triples}
+    groups = []
+    for chains in twins_of(puppet):
+        steps = np.array(chains)
+        for i in range(steps.shape[1] - 1):
+            groups.append([middle[frozenset((int(c[i]), int(c[i + 1])))] for c in steps])
+    taken = {j for group in groups for j in group}
+    return groups + [[j] for j in middle.values() if j not in taken]
+
+
+def split_all(puppet: Puppet, poses: Poses, limbs: list[int]) -> tuple[Puppet, Poses]:
+    """A joint in each of some limbs; the points that were there keep their numbers."""
+    for limb in limbs:
+        puppet, poses = split_limb(puppet, poses, limb)
+    return puppet, poses
+
+
+def straighten_all(puppet: Puppet, poses: Poses, points: list[int]) -> tuple[Puppet, Poses]:
+    """Some joints away."""
+    for point in sorted(points, reverse=True):
+        puppet, poses = straighten(puppet, poses, point)
+    return puppet, poses
+
+
+def move_joints(
+    puppet: Puppet,
+    poses: Poses,
+    outlines: list[Outline],
+    frames: Int[np.ndarray, " N"],
+    num_points: int,
+    settings: TrackSettings,
+) -> tuple[Puppet, Poses]:
+    """The puppet with joints where limbs bend, never more than `num_points` points, and all poses fitted.
+
+    On the chosen frames each limb is tried with one more joint, and each joint that no third limb meets is tried away;
+    what twins have in common changes in all of them.
     """
     few = [outlines[t] for t in frames]
     quick = replace(settings, rounds=5, prediction=0.2 * settings.prediction)
     for _ in range(MOST_MOVES):
-        now = robust_mean(refit(puppet, poses[frames], few, quick)[1])
-        joints = puppet.triples[:, 1]
-        if not len(joints):
+        some = poses[frames]
+        now = robust_mean(refit(puppet, some, few, quick)[1])
+        splits, drops = places_to_split(puppet), [[], *joints_to_drop(puppet)]
+        gains = [now - trial_cost(*split_all(puppet, some, limbs), few, quick) for limbs in splits]
+        losses = [0.0] + [trial_cost(*straighten_all(puppet, some, j), few, quick) - now for j in drops[1:]]
+        best, move = 0.01 * now, None
+        for limbs, gain in zip(splits, gains, strict=True):
+            for joints, loss in zip(drops, losses, strict=True):
+                beside = {int(k) for e in limbs for k in puppet.edges[e]} & set(joints)
+                room = puppet.num_points + len(limbs) - len(joints) <= num_points
+                if room and not beside and gain - WORTH * max(loss, 0.0) > best:
+                    best, move = gain - WORTH * max(loss, 0.0), (limbs, joints)
+        if move is None:
             break
-        gains = [now - trial_cost(*split_limb(puppet, poses[frames], e), few, quick) for e in range(len(puppet.edges))]
-        losses = [trial_cost(*straighten(puppet, poses[frames], int(j)), few, quick) - now for j in joints]
-        best, worst = int(np.argmax(gains)), int(np.argmin(losses))
-        if gains[best] <= WORTH * max(losses[worst], 0.0) + 0.01 * now:
-            break
-        a, b = puppet.edges[best]
-        if joints[worst] in (a, b):  # it would come back to where it was
-            break
-        split, moved = split_limb(puppet, poses, best)
-        puppet, moved = straighten(split, moved, int(joints[worst]))
-        poses = refit(puppet, moved, outlines, settings)[0]
-        puppet = with_measured_lengths(puppet, poses)
+        puppet, poses = straighten_all(*split_all(puppet, poses, move[0]), move[1])
+        poses = refit(puppet, poses, outlines, settings)[0]
+        puppet = twins_alike(with_measured_lengths(puppet, poses))
     return puppet, poses
 
 

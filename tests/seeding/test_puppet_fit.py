@@ -8,8 +8,16 @@ from articulate.seeding.puppet import Puppet, limb_lengths
 from articulate.seeding.puppet_kernels import assemble
 from articulate.seeding.puppet_outline import read_outline
 from articulate.seeding.puppet_polish import polish
-from articulate.seeding.puppet_shape import move_joints, refit, split_limb, straighten
+from articulate.seeding.puppet_shape import (
+    joints_to_drop,
+    move_joints,
+    places_to_split,
+    refit,
+    split_limb,
+    straighten,
+)
 from articulate.seeding.puppet_track import TrackSettings, fit_to, follow_both_ways
+from articulate.seeding.puppet_twins import twins_alike, twins_of
 
 ARM = np.array([[0, 1], [1, 2]])
 
@@ -86,6 +94,18 @@ def test_a_joint_moves_to_where_the_limb_bends():
     puppet = Puppet(edges, np.full(3, 1.2), np.array([10.0, 12.0, 34.0]))
     settings = TrackSettings(prediction=0.001, even=0.0, rounds=20)
     before = refit(puppet, start, outlines, settings)[1].mean()
-    moved, poses = move_joints(puppet, start, outlines, np.arange(3), settings)
+    moved, poses = move_joints(puppet, start, outlines, np.arange(3), 4, settings)
     assert moved.num_points == 4
     assert refit(moved, poses, outlines, settings)[1].mean() < 0.5 * before
+
+
+def test_twins_hang_on_one_branch_and_are_built_alike():
+    # Two legs of two limbs at point 1, an arm of one limb, a tail as long as a leg at the other end.
+    edges = np.array([[0, 1], [1, 2], [2, 3], [1, 4], [4, 5], [1, 6], [0, 7], [0, 8]])
+    puppet = Puppet(edges, np.ones(8), np.array([9.0, 10, 12, 11, 13, 4, 22, 3]))
+    assert sorted(map(sorted, twins_of(puppet))) == [[(1, 2), (3, 4)]]
+    alike = twins_alike(puppet)
+    assert alike.longest.tolist() == [9.0, 10.5, 12.5, 10.5, 12.5, 4.0, 22.0, 3.0]
+    assert sorted(joints_to_drop(puppet)[0]) == [2, 4] and [1, 3] in [
+        sorted(limbs) for limbs in places_to_split(puppet)
+    ]
