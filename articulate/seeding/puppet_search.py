@@ -17,7 +17,7 @@ from articulate.seeding.puppet_outline import (
     middle_tree,
     num_holes,
 )
-from articulate.seeding.puppet_shape import move_joints, with_measured_lengths
+from articulate.seeding.puppet_shape import prune_joints, with_measured_lengths
 from articulate.seeding.puppet_track import TrackSettings, fit_to, follow_both_ways
 from articulate.seeding.puppet_twins import like_lengths, twins_alike
 
@@ -193,7 +193,8 @@ def search_puppet(
     frames = spread_frames(clips, num_points, config)
     if not frames:
         return "no frame shows two limb ends that stick out"
-    tried = [(s, *try_template(s, clips, num_points, settings)) for s in different(frames, config.templates)]
+    many = round(config.surplus * num_points)
+    tried = [(s, *try_template(s, clips, many, settings)) for s in different(frames, config.templates)]
     spread, puppet, first = min(tried, key=lambda t: t[2].cost)
     tracked = {spread.clip: first}
     starts = [
@@ -202,12 +203,13 @@ def search_puppet(
     ]
     follow_others(puppet, clips, starts, tracked, settings)
     outlines = [outline for clip in clips for outline in clip]
+    poses = np.concatenate([tracked[n].poses for n in range(len(clips))])
+    some = np.unique(np.linspace(0, len(poses) - 1, min(SHAPE_FRAMES, len(poses))).astype(np.int64))
+    puppet, poses = prune_joints(puppet, poses, outlines, some, num_points, settings)
+    tracked = split_clips(poses, tracked)
     for _ in range(config.rounds):
         poses = np.concatenate([tracked[n].poses for n in range(len(clips))])
         puppet = remeasured(puppet, poses, outlines)
-        some = np.unique(np.linspace(0, len(poses) - 1, min(SHAPE_FRAMES, len(poses))).astype(np.int64))
-        puppet, poses = move_joints(puppet, poses, outlines, some, num_points, settings)
-        tracked = split_clips(poses, tracked)
         known, alike = known_poses(tracked, clips), alike_poses(tracked, clips, config.alike)
         for n, clip in enumerate(clips):
             here = best_starts(puppet, known, clip, starts[n], settings)

@@ -13,6 +13,7 @@ from articulate.seeding.puppet_config import PuppetConfig
 from articulate.seeding.puppet_outline import Outline, read_outline
 from articulate.seeding.puppet_polish import polish
 from articulate.seeding.puppet_search import search_puppet
+from articulate.seeding.puppet_sides import settle_sides
 from articulate.seeding.seeds import HIDDEN_SCORE, Seeds
 
 NEAR = 1.0  # pixels that a limb may miss a pixel by, and still explain it
@@ -45,7 +46,7 @@ def puppet_seeds(
     if isinstance(found, str):
         say(f"puppet seeds: none ({found})")
         return None
-    puppet, poses = found[0], np.concatenate(found[1])
+    puppet, poses = found[0], np.concatenate([settle_sides(found[0], part) for part in found[1]])
     outlines = [outline for one in clips for outline in one]
     covered, within = fit_shares(puppet, poses, outlines)
     explained, inside = float(covered.mean()), float(within.mean())

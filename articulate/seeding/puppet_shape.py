@@ -1,4 +1,4 @@
-"""Where a puppet bends: joints that do nothing move to limbs that need one."""
+"""Where a puppet bends: of more joints than wanted, those that do least go."""
 
 from dataclasses import replace
 
@@ -10,22 +10,7 @@ from articulate.seeding.puppet_outline import Outline
 from articulate.seeding.puppet_track import TrackSettings, fit_to
 from articulate.seeding.puppet_twins import twins_alike, twins_of
 
-MOST_MOVES = 8
-WORTH = 1.5  # a joint moves to where it saves so much more than it saves now
-SPLIT = 0.6  # length of each half, since a joint is seldom in the very middle
 Poses = Float[np.ndarray, "T _ 2"]  # the number of points changes
-
-
-def split_limb(puppet: Puppet, poses: Poses, limb: int) -> tuple[Puppet, Poses]:
-    """A joint in the middle of a limb; it is the last point."""
-    a, b = puppet.edges[limb]
-    new = poses.shape[1]
-    edges = np.concatenate([puppet.edges, [[new, b]]])
-    edges[limb] = (a, new)
-    longest = np.append(puppet.longest, SPLIT * puppet.longest[limb])
-    longest[limb] *= SPLIT
-    middle = poses[:, [a]] / 2 + poses[:, [b]] / 2
-    return Puppet(edges, np.append(puppet.radii, puppet.radii[limb]), longest), np.concatenate([poses, middle], axis=1)
 
 
 def straighten(puppet: Puppet, poses: Poses, point: int) -> tuple[Puppet, Poses]:
@@ -60,13 +45,6 @@ def robust_mean(costs: Float[np.ndarray, " T"]) -> float:
     return float(np.sort(costs)[: max(1, round(0.9 * len(costs)))].mean())
 
 
-def places_to_split(puppet: Puppet) -> list[list[int]]:
-    """Limbs that get a joint together: the same limb of twins, any other limb alone."""
-    groups = [[int(e) for e in limbs] for chains in twins_of(puppet) for limbs in np.array(chains).T]
-    taken = {e for group in groups for e in group}
-    return groups + [[e] for e in range(len(puppet.edges)) if e not in taken]
-
-
 def joints_to_drop(puppet: Puppet) -> list[list[int]]:
     """Joints that no third limb meets, which go together: the same joint of twins, any other alone."""
     middle = {frozenset((int(one), int(other))): int(j) for _, j, _, one, other in puppet.triples}
@@ -79,13 +57,6 @@ def joints_to_drop(puppet: Puppet) -> list[list[int]]:
     return groups + [[j] for j in middle.values() if j not in taken]
 
 
-def split_all(puppet: Puppet, poses: Poses, limbs: list[int]) -> tuple[Puppet, Poses]:
-    """A joint in each of some limbs; the points that were there keep their numbers."""
-    for limb in limbs:
-        puppet, poses = split_limb(puppet, poses, limb)
-    return puppet, poses
-
-
 def straighten_all(puppet: Puppet, poses: Poses, points: list[int]) -> tuple[Puppet, Poses]:
     """Some joints away."""
     for point in sorted(points, reverse=True):
@@ -93,7 +64,7 @@ def straighten_all(puppet: Puppet, poses: Poses, points: list[int]) -> tuple[Pup
     return puppet, poses
 
 
-def move_joints(
+def prune_joints(
     puppet: Puppet,
     poses: Poses,
     outlines: list[Outline],
@@ -101,32 +72,23 @@ def move_joints(
     num_points: int,
     settings: TrackSettings,
 ) -> tuple[Puppet, Poses]:
-    """The puppet with joints where limbs bend, never more than `num_points` points, and all poses fitted.
+    """The puppet with at most `num_points` points: joints that bend least go first, and all poses are fitted.
 
-    On the chosen frames each limb is tried with one more joint, and each joint that no third limb meets is tried away;
-    what twins have in common changes in all of them.
+    On the chosen frames each joint that no third limb meets is tried away, together with the same joint of twins; what
+    costs least, for each joint that goes, is done. Branches and ends always stay.
     """
-    few = [outlines[t] for t in frames]
+    few, some = [outlines[t] for t in frames], poses[frames]
     quick = replace(settings, rounds=5, prediction=0.2 * settings.prediction)
-    for _ in range(MOST_MOVES):
-        some = poses[frames]
-        now = robust_mean(refit(puppet, some, few, quick)[1])
-        splits, drops = places_to_split(puppet), [[], *joints_to_drop(puppet)]
-        gains = [now - trial_cost(*split_all(puppet, some, limbs), few, quick) for limbs in splits]
-        losses = [0.0] + [trial_cost(*straighten_all(puppet, some, j), few, quick) - now for j in drops[1:]]
-        best, move = 0.01 * now, None
-        for limbs, gain in zip(splits, gains, strict=True):
-            for joints, loss in zip(drops, losses, strict=True):
-                beside = {int(k) for e in limbs for k in puppet.edges[e]} & set(joints)
-                room = puppet.num_points + len(limbs) - len(joints) <= num_points
-                if room and not beside and gain - WORTH * max(loss, 0.0) > best:
-                    best, move = gain - WORTH * max(loss, 0.0), (limbs, joints)
-        if move is None:
-            break
-        puppet, poses = straighten_all(*split_all(puppet, poses, move[0]), move[1])
-        poses = refit(puppet, poses, outlines, settings)[0]
-        puppet = twins_alike(with_measured_lengths(puppet, poses))
-    return puppet, poses
+    while puppet.num_points > num_points and len(puppet.triples):
+        groups = joints_to_drop(puppet)
+        costs = [trial_cost(*straighten_all(puppet, some, joints), few, quick) for joints in groups]
+        now = trial_cost(puppet, some, few, quick)
+        best = groups[int(np.argmin([(c - now) / len(g) for c, g in zip(costs, groups, strict=True)]))]
+        poses = straighten_all(puppet, poses, best)[1]
+        puppet, some = straighten_all(puppet, some, best)
+        some = refit(puppet, some, few, quick)[0]
+        puppet = twins_alike(with_measured_lengths(puppet, some))
+    return puppet, refit(puppet, poses, outlines, settings)[0]
 
 
 def trial_cost(puppet: Puppet, poses: Poses, outlines: list[Outline], settings: TrackSettings) -> float:

@@ -8,14 +8,7 @@ from articulate.seeding.puppet import Puppet, limb_lengths
 from articulate.seeding.puppet_kernels import assemble
 from articulate.seeding.puppet_outline import read_outline
 from articulate.seeding.puppet_polish import polish
-from articulate.seeding.puppet_shape import (
-    joints_to_drop,
-    move_joints,
-    places_to_split,
-    refit,
-    split_limb,
-    straighten,
-)
+from articulate.seeding.puppet_shape import joints_to_drop, prune_joints, straighten
 from articulate.seeding.puppet_track import TrackSettings, fit_to, follow_both_ways
 from articulate.seeding.puppet_twins import twins_alike, twins_of
 
@@ -74,29 +67,26 @@ def test_an_arm_is_followed_both_ways_and_keeps_its_lengths():
     assert limb_lengths(poses, ARM).max() < 22.0
 
 
-def test_splitting_and_straightening_undo_each_other():
-    puppet, poses = puppet_of(), np.array([bent(0.2), bent(0.5)])
-    split, more = split_limb(puppet, poses, 1)
-    assert split.edges.tolist() == [[0, 1], [1, 3], [3, 2]] and more.shape == (2, 4, 2)
-    back, fewer = straighten(split, more, 3)
-    assert sorted(map(sorted, back.edges.tolist())) == [[0, 1], [1, 2]]
-    np.testing.assert_array_equal(fewer, poses)
+def test_a_straightened_joint_leaves_one_limb_between_its_neighbours():
+    puppet, pose = straighten(puppet_of((20.0, 24.0)), np.array([bent(0.2)]), 1)
+    assert puppet.edges.tolist() == [[0, 1]] and puppet.longest.tolist() == [44.0]
+    np.testing.assert_array_equal(pose, np.array([bent(0.2)])[:, [0, 2]])
 
 
-def test_a_joint_moves_to_where_the_limb_bends():
-    # Three limbs: the first two are one straight bone, the third bends in its middle.
-    edges = np.array([[0, 1], [1, 2], [2, 3]])
-    true = [
-        np.array([[6.0, 32], [26, 32], [42, 32], [42 + 14 * np.cos(a), 32 + 14 * np.sin(a)]]) for a in (0.9, 1.2, -1.1)
-    ]
-    outlines = [read_outline(drawn(pose, edges)) for pose in true]
-    start = np.array([[[6.0, 32], [14, 32], [24, 32], pose[3]] for pose in true])
-    puppet = Puppet(edges, np.full(3, 1.2), np.array([10.0, 12.0, 34.0]))
-    settings = TrackSettings(prediction=0.001, even=0.0, rounds=20)
-    before = refit(puppet, start, outlines, settings)[1].mean()
-    moved, poses = move_joints(puppet, start, outlines, np.arange(3), 4, settings)
-    assert moved.num_points == 4
-    assert refit(moved, poses, outlines, settings)[1].mean() < 0.5 * before
+def test_the_joint_that_never_bends_goes():
+    # Four limbs in a line; only the joint between the second and the third bends.
+    edges = np.array([[0, 1], [1, 2], [2, 3], [3, 4]])
+    poses = []
+    for angle in (0.9, 1.2, -1.1, 0.7):
+        way = np.array([np.cos(angle), np.sin(angle)])
+        elbow = np.array([32.0, 32.0])
+        poses.append(np.array([[10.0, 32], [21, 32], elbow, elbow + 9 * way, elbow + 18 * way]))
+    outlines = [read_outline(drawn(pose, edges)) for pose in poses]
+    puppet = Puppet(edges, np.full(4, 1.2), np.array([12.0, 12, 10, 10]))
+    pruned, kept = prune_joints(puppet, np.array(poses), outlines, np.arange(4), 3, TrackSettings(prediction=0.001))
+    assert pruned.num_points == 3
+    middle = int(pruned.triples[0, 1])
+    assert np.linalg.norm(kept[:, middle] - [32, 32], axis=-1).max() < 1.5
 
 
 def test_twins_hang_on_one_branch_and_are_built_alike():
@@ -106,6 +96,4 @@ def test_twins_hang_on_one_branch_and_are_built_alike():
     assert sorted(map(sorted, twins_of(puppet))) == [[(1, 2), (3, 4)]]
     alike = twins_alike(puppet)
     assert alike.longest.tolist() == [9.0, 10.5, 12.5, 10.5, 12.5, 4.0, 22.0, 3.0]
-    assert sorted(joints_to_drop(puppet)[0]) == [2, 4] and [1, 3] in [
-        sorted(limbs) for limbs in places_to_split(puppet)
-    ]
+    assert sorted(joints_to_drop(puppet)[0]) == [2, 4]
