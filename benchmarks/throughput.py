@@ -7,8 +7,9 @@ The video is the shipped mouse recording looped to the length asked for. What is
 video, all steps, and writing the default formats; importing the program is a row of its own.
 
 Wall time depends on what else the machine does. CPU time, over all threads, says what the program needs: 2 / CPU time
-is the rate of two idle cores if both are always busy. The careful estimate beside it is that of a pipeline: frames are
-made on one thread while another runs the network, so the slower of them counts, and after it what runs alone.
+is the rate of two idle cores if both are always busy. The careful estimate beside it is that of a pipeline: one thread
+makes frames and others run the network, which share the cores evenly as long as frames are not the slower part; what
+comes before and after runs alone.
 Memory is the high-water mark of a fresh process per length.
 """
 
@@ -122,7 +123,7 @@ def steps(model: Model, path: Path, out: Path) -> dict[str, float]:
     """CPU milliseconds of each step for a whole video on one thread, compiled code being loaded already."""
     apply_model(model, [str(path)], out / "warm")
     watch = Stopwatch()
-    frames, network = articulate.inference.frames, articulate.inference.network
+    frames = articulate.inference.frames
     functions = [
         (articulate.video, "upright", "colours"),
         (frames, "take", "resampling"),
@@ -133,7 +134,7 @@ def steps(model: Model, path: Path, out: Path) -> dict[str, float]:
         (frames, "extent", "parts of the mask"),
         (FrameDetector, "inputs", "painting and reducing"),
         (FusedHourglass, "__call__", "network"),
-        (network, "read_heatmaps", "reading heatmaps"),
+        (FrameDetector, "__call__", "reading heatmaps"),
         (articulate.inference.predict, "assemble", LIFT),
         (Folder, "complete", WRITE),
     ]
@@ -169,7 +170,7 @@ def step_rows(found: dict[str, float], frames: int, about: str, name: str) -> li
     making, running = sum(found[s] for s in FRAMES), sum(found[s] for s in NETWORK)
     alone = sum(found[s] for s in (LOOK, LIFT, WRITE, Stopwatch.REST))
     rows.append(Row("T11", about, name, f"CPU time: {LOOK}", "ms", [found[LOOK]]))
-    rate = 1000 * frames / (max(making, running) + alone)
+    rate = 1000 * frames / (max(making, (making + running) / 2) + alone)
     note = f"thread of frames {making / frames:.2f}, of the network {running / frames:.2f}, alone {alone:.0f} ms in all"
     rows.append(Row("T11", about, name, "rate of 2 idle cores as a pipeline", "frames/s", [rate], note=note))
     return rows

@@ -16,6 +16,7 @@ from articulate.keypoints.soft_argmax import KeypointReading, read_heatmaps
 
 BACKGROUND = 0.5  # the grey that the detector was trained with outside the mask
 CHUNK = 8  # images per pass: activations of more leave the cache
+PLANES = 320  # heatmaps that are read together: they are followed by many operators on a few numbers each
 
 
 @no_type_check
@@ -115,9 +116,17 @@ class FrameDetector:
             return KeypointReading(*(torch.cat(values).cpu() for values in zip(*parts, strict=True)))
         if c.padding:
             inputs = functional.pad(inputs, (c.padding,) * 4, mode="replicate")
-        # Planes, because modes and masses are taken plane by plane; all of a batch at once, because the planes are
-        # followed by many operators on a few numbers each.
-        heatmaps = torch.cat([self.fused(part).contiguous() for part in inputs.split(CHUNK)])
+        together = CHUNK * max(1, PLANES // (CHUNK * c.num_keypoints))
+        parts = [self.read(part) for part in inputs.split(together)]
+        return KeypointReading(*(torch.cat(values) for values in zip(*parts, strict=True)))
+
+    def read(self, inputs: Float[Tensor, "N C H W"]) -> KeypointReading:
+        """Keypoints of some images, in planes, because modes and masses are taken plane by plane."""
+        assert self.fused is not None
+        c, size = self.config, inputs.shape[-2:]
+        heatmaps = torch.empty(len(inputs), c.num_keypoints, *size)
+        for place in range(0, len(inputs), CHUNK):
+            heatmaps[place : place + CHUNK] = self.fused(inputs[place : place + CHUNK])
         return read_heatmaps(heatmaps, method=c.method, temperature=c.temperature, radius=c.radius, padding=c.padding)
 
     def inputs(

@@ -45,14 +45,15 @@ def ahead(items: Iterable[Item], depth: int) -> Iterator[Item]:
 def detections(
     detector: FrameDetector, batches: Iterator[Batch], threads: int
 ) -> Iterator[tuple[Batch, KeypointReading]]:
-    """Every batch with its keypoints, in order: one thread makes frames, the others run the network.
+    """Every batch with its keypoints, in order: one thread makes frames, as many as allowed run the network.
 
-    Each batch is the work of one thread, so that the numbers do not depend on how many there are.
+    That is one more than allowed, so that no core waits for the slower of the two. Each batch is the work of one
+    thread, so that the numbers do not depend on how many there are.
     """
     if threads == 1:
         yield from ((batch, detector(batch.images, batch.masks)) for batch in batches)
         return
-    workers = threads - 1 if detector.device.type == "cpu" else 1
+    workers = threads if detector.device.type == "cpu" else 1
     waiting: deque[tuple[Batch, Future[KeypointReading]]] = deque()
     with ThreadPoolExecutor(workers, "network", initializer=torch.set_num_threads, initargs=(1,)) as pool:
         for batch in ahead(batches, AHEAD):
