@@ -21,7 +21,14 @@ from lifting_one_clip_data import ROOT, captured, generated, learned_tree, load,
 from scoreboard import RESULTS, Row, publish
 
 from articulate.evaluation.pose3d import pose_scores, unit_d
-from articulate.lifting.confidence import SHIPPED, SignCalibration, determines_depth, fit_calibration, sign_features
+from articulate.lifting.confidence import (
+    SHIPPED,
+    SignCalibration,
+    cautious,
+    determines_depth,
+    fit_calibration,
+    sign_features,
+)
 from articulate.lifting.kinematics import body_rotation, bone_vectors, path_matrix
 from articulate.lifting.one_clip import ClipSolution, OneClipConfig, solve_clip
 from articulate.lifting.one_clip.solve import hedged
@@ -90,7 +97,7 @@ def judged(found: ClipSolution, edges: torch.Tensor, calibration: SignCalibratio
     features = sign_features(
         found.flip_gap.numpy(), depth, found.agreement.numpy(), found.view_coverage, found.diagnostics["spread"]
     )
-    chance, weight = np.maximum(calibration.probability(features), 0.5), np.abs(depth)
+    chance, weight = cautious(calibration.probability(features), found.view_coverage), np.abs(depth)
     mean = float((chance * weight).sum() / weight.sum())
     known = determines_depth(found.view_coverage, mean)
     notes = found.diagnostics | {"mean_confidence": mean}
@@ -205,8 +212,9 @@ def calibration_rows(kept: dict[str, dict]) -> tuple[list[Row], SignCalibration,
     tables, rows = {}, []
     tests = {"recorded": sorted(n for n in kept if " " not in n), "generated, held out": made[1::2]}
     for label, names in tests.items():
-        features, right, weight = samples([kept[n] for n in names])
-        chance = np.maximum(fitted.probability(features), 0.5)
+        parts = [(samples([kept[n]]), kept[n]["solution"].view_coverage) for n in names]
+        chance = np.concatenate([cautious(fitted.probability(part[0]), coverage) for part, coverage in parts])
+        right, weight = (np.concatenate([part[i] for part, _ in parts]) for i in (1, 2))
         tables[label], gap = reliability(chance, right, weight)
         rows.append(Row("T5", label, "sign confidence", "expected calibration error", "share", [gap]))
         for confidence, share, mass in tables[label]:

@@ -72,6 +72,20 @@ def fit_calibration(
     return SignCalibration(*map(float, weights))
 
 
+def turned_enough(coverage: float) -> float:
+    """0 where the body shows one side only, 1 from `ENOUGH_COVERAGE` on."""
+    return min(1.0, coverage / ENOUGH_COVERAGE)
+
+
+def cautious(chance: Float[np.ndarray, "*batch"], coverage: float) -> Float[np.ndarray, "*batch"]:
+    """Probability of a right sign, at least a coin's, and half as far above it where the body does not turn.
+
+    Less than one half would be an order to flip. Without turns, energies compare readings that no view can tell apart,
+    so gaps of energy say less than they do in the clips that calibrate them.
+    """
+    return 0.5 + np.maximum(chance - 0.5, 0.0) * (1 + turned_enough(coverage)) / 2
+
+
 def determines_depth(coverage: float, confidence: float) -> bool:
     """Whether a clip with this view coverage and mean confidence determines depth (up to one reflection)."""
     return coverage >= ENOUGH_COVERAGE and confidence >= ENOUGH_CONFIDENCE

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from articulate.errors import DataError
+from articulate.lifting.confidence import ENOUGH_COVERAGE
 from articulate.lifting.kinematics import bone_vectors, forward_kinematics
 from articulate.lifting.one_clip import ClipSolution, OneClipConfig, search_distance, solve_clip
 
@@ -86,6 +87,7 @@ def test_where_depth_is_not_determined_it_is_drawn_towards_flat():
     held = solve_clip(true[..., :2], EDGES, config=OneClipConfig(sweeps=3, num_starts=2))
     assert not held.determined and "towards flat" in held.statement and "towards flat" not in free.statement
     expected = bone_vectors(free.joints, EDGES)[..., 2] * (2 * free.confidence - 1)
+    expected = expected * min(1.0, free.view_coverage / ENOUGH_COVERAGE)
     assert torch.allclose(bone_vectors(held.joints, EDGES)[..., 2], expected)
     assert torch.equal(held.joints[..., :2], free.joints[..., :2]) and (held.confidence >= 0.5).all()
 

@@ -8,7 +8,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from articulate.lifting.confidence import SHIPPED, determines_depth, sign_features, statement, view_coverage
+from articulate.lifting.confidence import (
+    SHIPPED,
+    cautious,
+    determines_depth,
+    sign_features,
+    statement,
+    turned_enough,
+    view_coverage,
+)
 from articulate.lifting.kinematics import bone_vectors, parent_bones, path_matrix
 from articulate.lifting.one_clip.config import ClipSolution, OneClipConfig
 from articulate.lifting.one_clip.heading_start import depth_from_headings
@@ -87,8 +95,8 @@ def _solution(
     spread = best.prior.log_volume() / len(best.depth)
     gap = search.margins(best)
     features = sign_features(gap, best.depth.T, agreement, coverage, spread)
-    # Less than a coin's confidence would be an order to flip; a bone with an unseen end carries no more than that.
-    confidence = 0.5 + np.maximum(SHIPPED.probability(features) - 0.5, 0.0) * (search.bone_trust > 0)
+    # A bone with an unseen end carries no more than a coin's confidence.
+    confidence = 0.5 + (cautious(SHIPPED.probability(features), coverage) - 0.5) * (search.bone_trust > 0)
     flat = np.einsum("kl,tli->tki", search.paths.astype(float), seen.flat)
     z = np.einsum("kl,lt->tk", search.paths.astype(float), best.depth)
     root = int(seen.edges[0, 0])
@@ -114,11 +122,12 @@ def _solution(
 def hedged(found: ClipSolution, edges: Int[Tensor, "L 2"], config: OneClipConfig) -> ClipSolution:
     """The solution with every dz shrunk to its expectation, (2 P - 1) dz, where the clip does not determine depth.
 
-    A coin-toss of signs is farther from the truth than flat depth; the expectation is not.
+    A coin-toss of signs is farther from the truth than flat depth; the expectation is not. The less the body turns, the
+    more depths shrink: to flat where it shows one side only.
     """
     if found.determined or not config.hedge:
         return found
-    step = bone_vectors(found.joints, edges)[..., 2] * (2 * found.confidence - 1).clamp(0, 1)
+    step = bone_vectors(found.joints, edges)[..., 2] * (2 * found.confidence - 1) * turned_enough(found.view_coverage)
     z = step @ path_matrix(edges, step.dtype).to(step.device).T
     joints = torch.cat([found.joints[..., :2], z[..., None]], -1)
     return replace(found, joints=joints, statement=f"{found.statement} Depths are drawn towards flat.")
