@@ -180,8 +180,10 @@ def main() -> None:
 
 
 def train_all(trainings: Trainings, plan: Plan) -> None:
-    """Train what is missing, the first seed of everything first, until the slice is over."""
-    jobs = sorted(((s, key[2]) for key, settings in plan.items() for s in settings), key=lambda job: job[0].seed)
+    """Train what is missing until the slice is over: the first seed of everything first, each method on both sets."""
+    order = {method: place for place, (_, _, method) in reversed(list(enumerate(plan)))}
+    jobs = [(setting, method) for (_, _, method), settings in plan.items() for setting in settings]
+    jobs.sort(key=lambda job: (job[0].seed, order[job[1]]))
     try:
         for setting, method in jobs:
             trainings.run(setting)

@@ -29,7 +29,7 @@ class Distractor(Task[DistractorConfig]):
     of images. `each`: the same layers with K + C inputs and one output give every image its score by itself, so the
     game is the same whatever the order, and every game teaches with d images. Its activations are LeakyReLU 0.1: once
     the last ReLUs are shut, all images score alike, no gradient is left, and nothing opens them again (seen in one of
-    three trainings at an eighth of the width). Distractors are other images of the batch. Metric:
+    twelve trainings at an eighth of the width). Distractors are other images of the batch. Metric:
     `distractor_accuracy`, chance 1 / d.
     """
 
