@@ -92,7 +92,6 @@ def test_where_depth_is_not_determined_it_is_drawn_towards_flat():
     assert torch.equal(held.joints[..., :2], free.joints[..., :2]) and (held.confidence >= 0.5).all()
 
 
-@pytest.mark.xfail(reason="known weakness: 0.43 of flat at 0.3 %d of noise with gaps, wanted 0.35", strict=False)
 def test_missing_points_noise_and_scores_are_respected():
     true = walker(6.0)
     generator = np.random.default_rng(0)

@@ -5,6 +5,8 @@ import numpy as np
 from articulate.lifting.one_clip.pose_prior import PosePrior
 from articulate.lifting.one_clip.viterbi import jump_costs
 
+# %d of noise from which the longest few projections are those that noise made long, and the quantile used then.
+NOISY, NOISY_QUANTILE = 0.1, 0.95
 # Tried lengths relative to the present one, in every round.
 FACTORS = (0.94, 0.97, 0.985, 1.0, 1.015, 1.03, 1.06, 1.12)
 
@@ -13,8 +15,9 @@ def first_lengths(flat: np.ndarray, fit: dict[str, np.ndarray], quantile: float,
     """Lengths [L] in %d: a high quantile of the image length, or the rigid shape's bone where that fits the image.
 
     A high quantile of noisy lengths is too long: white noise of `noise` along the bone, of which smoothing leaves about
-    half, is taken off once.
+    half, is taken off once, and from `NOISY` on the quantile is less extreme (found on generated bodies).
     """
+    quantile = min(quantile, NOISY_QUANTILE) if noise >= NOISY else quantile
     seen = np.quantile(np.linalg.norm(flat, axis=-1), quantile, axis=0) - 0.5 * noise
     rigid = np.linalg.norm(fit["mean"], axis=-1)
     trusted = (fit["residual"] < 0.5 + 2 * noise) & (rigid < 2 * seen + 1)
