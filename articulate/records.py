@@ -202,10 +202,27 @@ class Moved(Record):
 
 
 @dataclass(frozen=True)
+class DepthOrder(Record):
+    """Limbs that cover others in a whole run: an entry (axis V) says that in its `frame` the limb between the two
+    keypoints `front` is nearer than that between `behind`, at `share` of the way along each (averages over `pixels`).
+
+    `gap` (image units) is how much thicker the front limb is there: its axis may lie that much behind the other's.
+    """
+
+    frame: Int[Tensor, " V"]
+    front: Int[Tensor, "V 2"]
+    behind: Int[Tensor, "V 2"]
+    share: Float[Tensor, "V 2"]
+    gap: Float[Tensor, " V"]
+    pixels: Float[Tensor, " V"]
+
+
+@dataclass(frozen=True)
 class Seeds(Record):
     """First guesses that needed no training: keypoints (NaN where unknown), how far to trust each, and a tree.
 
     `reason` says in words where they come from, or why there are none (then all of `xy` is NaN and `edges` is empty).
+    `order` says which limbs were seen in front of which, where the strategy can tell.
     """
 
     framewise: ClassVar[tuple[str, ...]] = ("xy", "score")
@@ -214,6 +231,11 @@ class Seeds(Record):
     score: Float[Tensor, "B T K"]
     edges: Int[Tensor, "L 2"]
     reason: str = ""
+    order: DepthOrder | None = None
+
+    @classmethod
+    def nested_records(cls) -> dict[str, type[Record]]:
+        return {"order": DepthOrder}
 
 
 @dataclass(frozen=True)

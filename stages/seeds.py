@@ -56,7 +56,8 @@ class SeedsStage(Stage):
         # Keypoints that were asked for and not found stay unknown.
         absent = self.num_keypoints - found.xy.shape[1]
         xy = functional.pad(found.xy.float(), (0, 0, 0, absent), value=torch.nan)
-        return Seeds(xy[None], functional.pad(found.score.float(), (0, absent))[None], found.edges, found.reason)
+        score = functional.pad(found.score.float(), (0, absent))
+        return Seeds(xy[None], score[None], found.edges, found.reason, found.order)
 
 
 def most_confident(

@@ -12,7 +12,9 @@ from articulate.data.store import ClipStore
 from articulate.seeding.appearance import Appearance, read_appearance
 from articulate.seeding.budget import contract_shortest, split_longest
 from articulate.seeding.capsule_fit import Figure, FitSettings, evaluate, fit_figure
+from articulate.records import DepthOrder
 from articulate.seeding.config import SeedConfig
+from articulate.seeding.depth_order import find_depth_order
 from articulate.seeding.part_figure import PartFigure, decide_figure
 
 HIDDEN_SCORE = 0.05
@@ -24,6 +26,7 @@ class Seeds:
 
     `xy` is NaN only in frames without a body; a hidden keypoint is interpolated and has a score of at most 0.05.
     `confidence` in [0, 1]: share of the body that has one of its colours, times how well the capsules cover it.
+    `order` names the limbs that cover others, where the strategy can tell.
     """
 
     xy: Float[Tensor, "N K 2"]
@@ -31,6 +34,7 @@ class Seeds:
     edges: Int[Tensor, "L 2"]
     confidence: float
     reason: str
+    order: DepthOrder | None = None
 
 
 def find_seeds(
@@ -74,6 +78,7 @@ def finish_seeds(
     misfit = float(loss.sum() / max(1.0, found.evidence.mask.sum()))
     confidence = found.explained * float(np.exp(-2.0 * misfit))
     score = keypoint_scores(figure, found)
+    order = find_depth_order(figure, found.evidence, found.rows, store.image_size)
     if config.when_fewer == "split":
         figure, score = split_longest(figure, score, num_keypoints)
     size = store.image_size
@@ -93,6 +98,7 @@ def finish_seeds(
         edges=torch.from_numpy(figure.edges.astype(np.int64)),
         confidence=confidence,
         reason=reason,
+        order=order,
     )
 
 
