@@ -11,14 +11,16 @@ from torch import Tensor
 
 from articulate.config import StrictModel, validate
 from articulate.errors import ConfigError
+from articulate.lifting.body_refinement import RefinementConfig
 from articulate.lifting.inputs import seen_points, trusted
 from articulate.lifting.motion import in_bone_units, rigid
+from articulate.lifting.refined_run import refined_run
 from articulate.lifting.registry import CONFIGS, build_lifter
 from articulate.lifting.run import RunConfig, lift_run
 from articulate.lifting.settle import settle_clips
 from articulate.lifting.view_training import choose_start, view_data
 from articulate.lifting.views import ViewLifter
-from articulate.records import Motion, Skeleton, Tracks
+from articulate.records import Motion, Seeds, Skeleton, Tracks
 from articulate.schedule import Context, Moment, Stage, WholeRun, nearest
 from articulate.seeds import numpy_generator, torch_generator
 from articulate.state import State
@@ -37,6 +39,8 @@ class LiftingConfig(StrictModel):
     )
     settle: bool = Field(True, description="bring depths to the bone lengths of their clip, blend the solver")
     run: RunConfig = RunConfig.model_validate({})
+    refine: bool = Field(True, description="refine all frames as one body where seeds know the order of depth")
+    refinement: RefinementConfig = RefinementConfig.model_validate({})
     rigid: bool = Field(True, description="walk the tree with constant bone lengths over the whole run")
 
 
@@ -114,6 +118,11 @@ class LiftingStage(Stage):
             lifted = lift_run(
                 xy, score, clip, skeleton.edges, self.lifter, self.config.run, numpy_generator(run.context.seed, "lift")
             )
+            order = run.records[Seeds].order if Seeds in run.records else None
+            if self.config.refine:
+                lifted = refined_run(
+                    lifted, xy, score, clip, skeleton.edges, self.lifter, order, self.config.refinement
+                )
             run.context.say(f"lifting: {lifted.statement}")
             joints, confidence = lifted.joints, lifted.confidence[None]
         else:

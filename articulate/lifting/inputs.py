@@ -6,6 +6,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+# At and below this score a keypoint's place is a guess: seeds give hidden points 0.05.
+UNSEEN = 0.1
+
 
 class Prepared(NamedTuple):
     """Keypoints ready for a network: image = centre + scale * points; `weight` is 0 where a point is missing."""
@@ -77,9 +80,10 @@ def clip_scales(
 
 
 def trusted(score: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
-    """1 where a keypoint is known at all (score above 0), else 0: the weight that lifting gives it.
+    """1 where a keypoint is seen (score above `UNSEEN`), else 0: the weight that lifting gives it.
 
     A detector's score goes up and down from frame to frame; as a weight it would move the centre of the body with it
-    (measured on found keypoints of the built-in person: 8.0 %d with scores as weights, 5.1 %d with these).
+    (measured on found keypoints of the built-in person: 8.0 %d with scores as weights, 5.1 %d with these). Hidden
+    points are interpolated and lie far off: taken as seen they cost 0.9 %d of MPJPE there.
     """
-    return (score > 0).to(score.dtype)
+    return (score > UNSEEN).to(score.dtype)

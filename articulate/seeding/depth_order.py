@@ -4,7 +4,7 @@ from typing import no_type_check
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Int
 from numba import njit
 
 from articulate.records import DepthOrder
@@ -15,17 +15,15 @@ SLACK = 0.5  # pixels beyond its outline in which a pixel still belongs to the l
 LEAST_PIXELS = 3  # fewer are the rim of a fit
 
 
-def find_depth_order(figure: Figure, evidence: Evidence, rows: np.ndarray, size: int) -> DepthOrder:
+def find_depth_order(figure: Figure, evidence: Evidence, rows: Int[np.ndarray, " T"], size: int) -> DepthOrder:
     """One entry for every frame and pair of limbs of which one covers the other; frames by their number in `rows`.
 
-    Pairs with a common end are left out: around the joint both lie at one depth. On the built-in figures 99 % of
-    the entries agree with the true depths (with a common end 80 %). Lengths are returned in units of the image.
+    Lengths are returned in units of the image.
     """
     edges = figure.edges
     sums = np.zeros((len(figure.points), len(edges), len(edges), 4), np.float32)
     overlaps(figure.points, edges, figure.radii, figure.parts, evidence.labels, sums)
-    apart = ~(edges[:, None, :, None] == edges[None, :, None, :]).any((-1, -2))
-    frame, front, behind = np.nonzero((sums[..., 0] >= LEAST_PIXELS) & apart)
+    frame, front, behind = np.nonzero(sums[..., 0] >= LEAST_PIXELS)
     pixels, by_front, by_behind, gap = sums[frame, front, behind].T
     return DepthOrder(
         frame=torch.from_numpy(rows[frame]),
@@ -82,15 +80,3 @@ def _place(points, edge, radii, x, y):
     radius = radii[0] + foot * (radii[1] - radii[0])
     distance = np.sqrt(nx * nx + ny * ny)
     return foot, radius - distance, np.sqrt(max(radius * radius - distance * distance, 0.0))
-
-
-def shares_of(order: DepthOrder, num_keypoints: int) -> tuple[Float[torch.Tensor, "V K"], Float[torch.Tensor, " V"]]:
-    """Rows that give, times the depths of a frame's keypoints, how far the front limb lies behind the other, and the
-    limit on that: row @ z < limit where the order holds."""
-    index = torch.arange(len(order.frame))
-    rows = torch.zeros(len(index), num_keypoints, dtype=order.gap.dtype)
-    for limb, column, sign in ((order.front, 0, 1.0), (order.behind, 1, -1.0)):
-        share = order.share[:, column]
-        rows.index_put_((index, limb[:, 0]), sign * (1 - share), accumulate=True)
-        rows.index_put_((index, limb[:, 1]), sign * share, accumulate=True)
-    return rows, order.gap

@@ -9,10 +9,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from articulate.data.store import ClipStore
+from articulate.records import DepthOrder
 from articulate.seeding.appearance import Appearance, read_appearance
 from articulate.seeding.budget import contract_shortest, split_longest
 from articulate.seeding.capsule_fit import Figure, FitSettings, evaluate, fit_figure
-from articulate.records import DepthOrder
 from articulate.seeding.config import SeedConfig
 from articulate.seeding.depth_order import find_depth_order
 from articulate.seeding.part_figure import PartFigure, decide_figure

@@ -1,0 +1,130 @@
+"""Refinement of a run as one body, on a made-up chain that turns: known depths, known order, known answers."""
+
+import math
+
+import pytest
+import torch
+
+from articulate.geometry.rotations import rotation_about
+from articulate.lifting.body_prior import body_prior, likeliest_path
+from articulate.lifting.body_refinement import Body, RefinementConfig, first_lengths, refine_body
+from articulate.lifting.depth_evidence import depth_evidence
+from articulate.lifting.refined_run import Refined, agreement, lowest
+from articulate.records import DepthOrder, Seeds
+
+EDGES = torch.tensor([[0, 1], [1, 2], [2, 3], [1, 4], [4, 5]])
+REST = torch.tensor(
+    [[0, 0.6, 0], [0, -0.4, 0], [0.5, -0.4, 0.1], [0.6, 0.1, 0.3], [-0.5, -0.4, 0.1], [-0.6, 0.0, 0.5]]
+).double()
+ELEVATION = 0.15
+
+
+def turning_body(frames: int = 90) -> tuple[torch.Tensor, torch.Tensor]:
+    """Joints in the camera's frame of two clips that turn, with arms that swing; clip of every frame."""
+    time = torch.arange(frames).double()
+    swing = 0.6 * torch.sin(time / 7)
+    pose = REST.repeat(frames, 1, 1)
+    for start, end, sign in ((2, 3, 1.0), (4, 5, -1.0)):
+        bend = rotation_about(0, sign * swing)
+        pose[:, end] = pose[:, start] + torch.einsum("nij,j->ni", bend, REST[end] - REST[start])
+    camera = rotation_about(0, torch.tensor(ELEVATION).double()) @ rotation_about(1, 0.07 * time)
+    joints = torch.einsum("nij,nkj->nki", camera, pose)
+    return joints - joints.mean(1, keepdim=True), (time >= frames / 2).long()
+
+
+def true_order(joints: torch.Tensor) -> DepthOrder:
+    """In every frame, which of the two lower arms is nearer at its middle."""
+    right, left = joints[:, [2, 3], 2].mean(1), joints[:, [4, 5], 2].mean(1)
+    arms = torch.tensor([[2, 3], [4, 5]])
+    nearer = (left < right).long()
+    count = len(joints)
+    half = torch.full((count, 2), 0.5)
+    return DepthOrder(
+        torch.arange(count), arms[nearer], arms[1 - nearer], half, torch.zeros(count), torch.full((count,), 20.0)
+    )
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_refinement_recovers_depths_and_takes_the_reflection_that_was_seen(mirrored):
+    joints, clip = turning_body()
+    generator = torch.Generator().manual_seed(0)
+    start = joints.clone()
+    start[..., 2] *= 0.7 * (-1.0 if mirrored else 1.0)
+    start[..., 2] += 0.15 * torch.randn(start.shape[:2], generator=generator, dtype=torch.float64)
+    points = joints[..., :2] + 0.01 * torch.randn(joints[..., :2].shape, generator=generator, dtype=torch.float64)
+    # One keypoint in twenty lies somewhere else altogether.
+    wrong = torch.rand(points.shape[:2], generator=generator) < 0.05
+    points[wrong] += 0.5
+    evidence = depth_evidence(true_order(joints), torch.ones(len(joints), dtype=torch.bool), 1.0)
+    body = Body(points, torch.ones(points.shape[:2]).double(), clip, EDGES, evidence)
+    mean, elevation = REST - REST.mean(0), -ELEVATION if mirrored else ELEVATION
+    if mirrored:
+        mean = mean * mean.new_tensor([1.0, 1.0, -1.0])
+    found = refine_body(start, body, mean, elevation, RefinementConfig(rounds=8, steps=20))
+    before = (start[..., 2] - joints[..., 2]).abs().mean()
+    after = (found.joints[..., 2] - joints[..., 2]).abs().mean()
+    assert after < 0.35 * before
+    assert evidence.violated(found.joints[..., 2]) < 0.05
+    lengths = (found.joints[:, EDGES[:, 1]] - found.joints[:, EDGES[:, 0]]).norm(dim=-1)
+    assert (lengths.std(0) / lengths.mean(0)).max() < 0.1
+
+
+def test_evidence_is_zero_where_the_order_holds_and_counts_what_it_contradicts():
+    joints, _ = turning_body(40)
+    order = true_order(joints)
+    everything = torch.ones(40, dtype=torch.bool)
+    evidence = depth_evidence(order, everything, 1.0)
+    assert evidence.violated(joints[..., 2]) == 0
+    assert evidence.violated(-joints[..., 2]) == 1
+    some = everything.clone()
+    some[::2] = False
+    fewer = depth_evidence(order, some, 1.0)
+    assert len(fewer.frame) == 20
+    assert fewer.violated(joints[some][..., 2]) == 0
+
+
+def test_headings_follow_a_steady_turn_and_the_prior_is_that_of_the_body():
+    joints, clip = turning_body()
+    prior = body_prior(joints, REST - REST.mean(0), ELEVATION, clip, 0.05, rounds=2)
+    assert prior.frames(joints).mean() < 0.5 * 3 * len(REST)
+    assert (prior.mean - (REST - REST.mean(0))).abs().max() < 0.15
+
+
+def test_the_cheapest_path_equals_brute_force():
+    generator = torch.Generator().manual_seed(1)
+    cost = 3 * torch.rand(4, 5, generator=generator, dtype=torch.float64)
+    apart = torch.arange(5).double()
+    apart = torch.minimum(apart, 5 - apart) * (2 * math.pi / 5)
+    turn = (0.5 * (apart / 0.08).square()).clamp_max(9.0)
+    every = torch.cartesian_prod(*[torch.arange(5)] * 4)
+    total = cost[torch.arange(4), every].sum(1)
+    for t in range(3):
+        total += turn[(every[:, t + 1] - every[:, t]) % 5]
+    assert likeliest_path(cost, torch.zeros(4).long()).tolist() == every[total.argmin()].tolist()
+
+
+def test_elevation_is_at_the_bottom_of_the_parabola():
+    energies = [Refined(REST[None], (0.02 - x) ** 2) for x in (-0.05, 0.0, 0.05)]
+    assert lowest(energies, 0.05) == pytest.approx(0.02)
+
+
+def test_refinements_that_disagree_are_not_sure():
+    joints, _ = turning_body(20)
+    mirror = joints * joints.new_tensor([1.0, 1.0, -1.0])
+    same = agreement(Refined(joints, 0.0), [Refined(joints, 0.0)], EDGES)
+    apart = agreement(Refined(joints, 0.0), [Refined(joints, 0.0), Refined(mirror, 1.0)], EDGES)
+    assert same.min() >= 0.5
+    assert (apart - 0.5).abs().max() < 0.05
+    assert first_lengths(joints, EDGES).isfinite().all()
+
+
+def test_seeds_keep_the_order_through_a_file(tmp_path):
+    joints, _ = turning_body(12)
+    seeds = Seeds(joints[None, ..., :2], torch.ones(1, 12, 6), EDGES, "made up", true_order(joints))
+    seeds.save(tmp_path / "seeds.npz")
+    again = Seeds.load(tmp_path / "seeds.npz")
+    assert again.order is not None
+    assert torch.equal(again.order.front, seeds.order.front)
+    seeds = Seeds(seeds.xy, seeds.score, EDGES)
+    seeds.save(tmp_path / "none.npz")
+    assert Seeds.load(tmp_path / "none.npz").order is None
