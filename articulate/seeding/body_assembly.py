@@ -3,18 +3,26 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from scipy import ndimage
 
 from articulate.seeding.body_config import BodyAxisConfig
 from articulate.seeding.body_frame import BodyPose, body_from_image, image_from_body
 from articulate.seeding.body_limbs import Limbs, find_limbs
 from articulate.seeding.body_moments import BodyMoments
-from articulate.seeding.body_outline import THICK, of_usual_area, spread_ends, wide_parts, without_others
+from articulate.seeding.body_outline import (
+    THICK,
+    of_usual_area,
+    spread_ends,
+    trunk_half_width,
+    wide_parts,
+    without_others,
+)
 from articulate.seeding.body_pictures import BodyPictures
 from articulate.seeding.body_solid import followed, solid_body
 from articulate.seeding.body_trunk import trunk_points
 
+FREE = ("tip", "middle", "root", "rear_")  # names of what moves against the trunk: limbs, wings
 UNSEEN = 0.3  # score of a limb end that was not found in a frame but carried on from its neighbours in time
 
 
@@ -27,6 +35,7 @@ class Figure:
     edges: Int[np.ndarray, "L 2"]
     num_limbs: int
     mirror: Int[np.ndarray, " K"]  # mirror image of every keypoint; itself on the axis, -1 where it is not among them
+    registered: Bool[np.ndarray, " K"]  # places of the trunk, found by registering the whole picture
 
 
 class Parts:
@@ -57,6 +66,7 @@ class Parts:
             np.array(edges, np.int64).reshape(-1, 2),
             num_limbs,
             np.array([number.get(self.mirror[name], -1) for name in names], np.int64),
+            np.array([not name.startswith(FREE) for name in names], bool),
         )
 
 
@@ -73,7 +83,7 @@ def figure_of_axis(
     body = followed(solid, pictures.contrast, pose)
     sure = np.clip(quality, 0.0, 1.0)
     good = quality > np.quantile(quality, 0.2)
-    wide = wide_parts(pictures.mask, THICK * pose.reach)
+    wide = wide_parts(pictures.mask, THICK * trunk_half_width(solid.shape, pose))
     mask = without_others(pictures.mask, wide, pose, of_usual_area(pictures.mask))
     limbs = find_limbs(
         mask,
@@ -106,7 +116,9 @@ def figure_of_axis(
         order.append(name)
     names = order[:num_keypoints]
     figure = parts.figure(names, number)
-    return Figure(onto_mask(figure.points, pictures.mask), figure.score, figure.edges, number, figure.mirror)
+    return Figure(
+        onto_mask(figure.points, pictures.mask), figure.score, figure.edges, number, figure.mirror, figure.registered
+    )
 
 
 def add_limbs(parts: Parts, limbs: Limbs, pose: BodyPose, body: dict[str, np.ndarray]) -> None:
@@ -168,7 +180,9 @@ def figure_of_blob(
     parts.points["front"], parts.points["rear"] = centre + 2 * axis, centre - 2 * axis
     add_between(parts, order, num_keypoints)
     figure = parts.figure(order[:num_keypoints], number)
-    return Figure(onto_mask(figure.points, pictures.mask), figure.score, figure.edges, number, figure.mirror)
+    return Figure(
+        onto_mask(figure.points, pictures.mask), figure.score, figure.edges, number, figure.mirror, figure.registered
+    )
 
 
 def onto_mask(points: Float[np.ndarray, "T K 2"], mask: UInt8[np.ndarray, "T S S"]) -> Float[np.ndarray, "T K 2"]:

@@ -51,7 +51,8 @@ def figure_of_line(
     chain = np.stack([np.arange(num_keypoints - 1), np.arange(1, num_keypoints)], -1)
     score = np.repeat(np.where(good, 1.0, 0.3)[:, None], num_keypoints, 1)
     mirror = np.full(num_keypoints, -1)
-    return Figure(onto_mask(points, pictures.mask), score, chain, 1, mirror), abs(forward)
+    figure = Figure(onto_mask(points, pictures.mask), score, chain, 1, mirror, np.ones(num_keypoints, bool))
+    return figure, abs(forward)
 
 
 def end_signs(

@@ -7,12 +7,17 @@ from scipy import ndimage
 from articulate.seeding.body_extremity_kernels import extremities_of_masks
 from articulate.seeding.body_frame import BodyPose, body_from_image, body_pictures
 
-THICK = 0.06  # half width, in units of the reach, from which a part is no limb
+THICK = 0.25  # share of the half width of the trunk from which a part is no limb
 WING = 0.5  # share of the half width of the trunk from which a part is no limb but a spread wing or fin
 PROMINENT = 0.3  # by how much of the reach a wide part sticks out at least, to be a spread wing
 ASIDE = 0.3  # and how far to the side its tip is
 SELDOM = 0.01  # share of frames in which the own wide parts reach at least so far
 SIZE = 96
+
+
+def trunk_half_width(solid: Bool[np.ndarray, "H W"], pose: BodyPose) -> float:
+    """Largest distance in pixels from a point of the trunk's mean shape to its outline."""
+    return 2 * float(ndimage.distance_transform_edt(np.pad(solid, 1)).max()) / len(solid) * pose.reach
 
 
 def wide_parts(mask: UInt8[np.ndarray, "T S S"], radius: float) -> Bool[np.ndarray, "T S S"]:
@@ -64,8 +69,7 @@ def spread_ends(
     The tip is the peak of the distance within the wide parts, by at least PROMINENT, that lies farthest to its side.
     """
     result = wide_ends(wide, pose)
-    trunk = 2 * float(ndimage.distance_transform_edt(np.pad(solid, 1)).max()) / len(solid) * pose.reach
-    wide = wide_parts(np.where(wide, 255, 0).astype(np.uint8), WING * trunk)
+    wide = wide_parts(np.where(wide, 255, 0).astype(np.uint8), WING * trunk_half_width(solid, pose))
     found = np.full((len(wide), 6, 8), np.nan)
     extremities_of_masks(wide, pose.centre, pose.angle, pose.reach, solid, PROMINENT * pose.reach, 6, found)
     body = body_from_image(found[..., :2], pose)

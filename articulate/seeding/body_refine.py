@@ -39,37 +39,41 @@ def refined(
     apart = np.linalg.norm(found - figure.points, axis=-1) / pose.reach
     weight = np.where((apart > AGREE) & (sure > CLEAR), 0.0, weight)
     network = taught_network(frames, figure.points, weight, figure.mirror, generator, steps - steps // 2, network)
-    found, sure = read_headed(network, frames, figure, pictures.follows, stiffness)
-    return fused(figure, found, sure, pose, pictures)
+    found, sure, turned = read_headed(network, frames, figure, pictures.follows, stiffness)
+    trusted = (good & ~turned)[:, None] & figure.registered
+    return fused(figure, found, sure, trusted, pose, pictures)
 
 
 def read_headed(
     network: BodyNetwork, frames: BodyFrames, figure: Figure, follows: Bool[np.ndarray, " T"], stiffness: float
-) -> tuple[Float[np.ndarray, "T K 2"], Float[np.ndarray, "T K"]]:
-    """Keypoints as the network reads them, from the picture as it is or turned by half a circle, whichever is surer."""
+) -> tuple[Float[np.ndarray, "T K 2"], Float[np.ndarray, "T K"], Bool[np.ndarray, " T"]]:
+    """Keypoints as the network reads them, how sure, and where it had to turn the picture by half a circle."""
     pose = frames.pose
     one, two = (read_network(network, frames, p, figure.mirror) for p in (pose, pose.turned(np.ones(len(pose.angle)))))
     gain = np.log(np.maximum(one[1], 1e-3)).mean(1) - np.log(np.maximum(two[1], 1e-3)).mean(1)
     unary = np.clip(gain / max(float(np.median(np.abs(gain))), 1e-9), -3, 3)
     link = stiffness * np.where(follows, axis_steps(pose.angle), 0.0)
     turn = viterbi_signs(unary, link)[0] < 0
-    return np.where(turn[:, None, None], two[0], one[0]), np.where(turn[:, None], two[1], one[1])
+    return np.where(turn[:, None, None], two[0], one[0]), np.where(turn[:, None], two[1], one[1]), turn
 
 
 def fused(
     figure: Figure,
     found: Float[np.ndarray, "T K 2"],
     sure: Float[np.ndarray, "T K"],
+    trusted: Bool[np.ndarray, "T K"],
     pose: BodyPose,
     pictures: BodyPictures,
 ) -> Figure:
     """Half way between seed and network where they agree, else the network's place, with less of a score.
 
-    Keypoints that are mostly outside of what the network sees (the end of a long tail) stay as they are.
+    Seeds that are `trusted` stay: a registered picture is more precise than a heatmap. So do keypoints that are mostly
+    outside of what the network sees (the end of a long tail).
     """
     agree = np.linalg.norm(found - figure.points, axis=-1) / pose.reach < AGREE
     points = np.where(agree[..., None], (figure.points + found) / 2, found)
     score = np.where(agree, np.maximum(figure.score, sure * SEEN), sure * SEEN)
+    points, score = np.where(trusted[..., None], figure.points, points), np.where(trusted, figure.score, score)
     outside = (np.abs(body_from_image(figure.points, pose)).max(-1) > INSIDE).mean(0) > 0.3
     points, score = np.where(outside[:, None], figure.points, points), np.where(outside, figure.score, score)
     return replace(figure, points=onto_mask(points, pictures.mask), score=score)

@@ -16,6 +16,7 @@ from articulate.seeding.body_extremity_kernels import distance_within, peaks
 from articulate.seeding.body_frame import BodyPose, body_from_image, body_pictures, image_from_body
 from articulate.seeding.body_heading import viterbi_signs, walks_forward
 from articulate.seeding.body_moments import body_moments
+from articulate.seeding.body_outline import THICK, spread_ends, trunk_half_width, wide_parts
 from articulate.seeding.body_template import congeal
 
 SEARCH = BodyAxisConfig(network_steps=0)  # the network has tests of its own
@@ -172,3 +173,20 @@ def test_moments_ignore_a_tail() -> None:
     np.testing.assert_allclose(bare.centre[0], [30, 32], atol=0.5)
     np.testing.assert_allclose(tailed.centre[0], bare.centre[0], atol=1.5)
     assert abs(np.sin(tailed.angle[0])) < 0.2
+
+
+def test_a_fat_leg_is_no_wide_part_and_a_spread_wing_has_a_tip() -> None:
+    # Trunk of half width 8, a leg of half width 1.5 and a wing of half width 5 that sticks out to the right.
+    y, x = np.mgrid[:SIZE, :SIZE]
+    trunk = (np.abs(x - 32) <= 24) & (np.abs(y - 32) <= 8)
+    leg = (np.abs(x - 48) <= 1.5) & (y < 32) & (y > 6)
+    wing = (np.abs(x - 28) <= 5) & (y > 32) & (y < 62)
+    pose = BodyPose(np.array([[32.0, 32.0]]), np.zeros(1), 32.0)
+    solid = np.zeros((96, 96), bool)
+    solid[36:61, 12:85] = True
+    mask = np.where(trunk | leg | wing, 255, 0).astype(np.uint8)[None]
+    wide = wide_parts(mask, THICK * trunk_half_width(solid, pose))
+    assert not wide[0, 10:18, 48].any() and wide[0, 40:58, 28].all()
+    ends = spread_ends(wide, pose, solid)
+    assert abs(ends["rear_right"][0, 1] - 61) <= 2 and abs(ends["rear_right"][0, 0] - 28) <= 6
+    assert abs(ends["rear_left"][0, 0] - 8) <= 2  # nothing sticks out there but a leg: the end of the body

@@ -32,7 +32,7 @@ def test_swapped_legs_and_a_wrong_heading_are_mended() -> None:
     pose = BodyPose(centre, angle + np.pi * flipped, 30.0)
     seeds[flipped] = 2 * centre[flipped, None] - seeds[flipped]
     mirror = np.array([0, 1, 5, 6, 7, 2, 3, 4])
-    figure = Figure(seeds, np.ones((160, 8)), np.zeros((0, 2), np.int64), 6, mirror)
+    figure = Figure(seeds, np.ones((160, 8)), np.zeros((0, 2), np.int64), 6, mirror, np.arange(8) < 2)
     quality = np.where(flipped, 0.2, 1.0) + 0.01 * np.random.default_rng(1).standard_normal(160)
     result = refined(pictures, pose, quality, figure, 90, 3.0, np.random.default_rng(0))
 
