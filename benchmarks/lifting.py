@@ -4,7 +4,8 @@ python benchmarks/lifting.py [--quick] [--only ROW ...] [--seeds N] [--budget SE
 
 Frames are a set for every method but those "in time", which smooth every clip. Unit %d: one per cent of the median
 diagonal of the true boxes. MPJPE after centring, with at most one depth reflection per clip, fitted on its first half
-and scored on its second. Finished cells are kept in results/lifting_cells.json, by configuration.
+and scored on its second. Finished cells are kept in results/lifting_cells.json, by configuration; what was measured
+under an older one alone is printed with that note.
 """
 
 import argparse
@@ -155,7 +156,7 @@ def fact_rows(data: str, name: str, cells: list[dict]) -> list[Row]:
                 values = [c["facts"][number][fact] for c in cells]
                 rows.append(Row("T4", label, name, fact, unit, values))
         for way in ("", ", in time") if name in RELIABILITY else ():
-            for sure, right, share in facts["sign accuracy by confidence" + way]:
+            for sure, right, share in facts.get("sign accuracy by confidence" + way, []):
                 note = f"stated confidence {sure:.2f}, {100 * share:.0f} % of the bones"
                 rows.append(Row("T4", label, name + way, "sign right", "share", [right], note=note))
     return rows
@@ -175,6 +176,11 @@ def ratio_rows(data: str, cells: dict[str, list[dict]]) -> list[Row]:
             if values:
                 rows.append(Row("T4", data, f"{name} over {base}: {method}", "mpjpe", "ratio", values))
     return rows
+
+
+def known_cells(cells: dict[str, dict], data: str, name: str, mark: str) -> list[dict]:
+    """Finished cells of one experiment in the order of seeds, under the configuration `mark`."""
+    return [v for k, v in sorted(cells.items()) if k.split(" | ")[:2] == [data, name] and k.endswith(mark)]
 
 
 def speed_row() -> Row:
@@ -218,13 +224,14 @@ def main() -> None:
                     print(f"{key}: {cells[key]['seconds']:.0f} s", file=sys.stderr, flush=True)
     rows, mark = [speed_row()], fingerprint()
     for data in sorted({k.split(" | ")[0] for k in cells}):
-        known = {
-            name: [v for k, v in sorted(cells.items()) if k.split(" | ")[:2] == [data, name] and k.endswith(mark)]
-            for name in EXPERIMENTS
-        }
-        for name, found in known.items():
-            rows += rows_of(data, name, found) if found else []
+        known = {name: known_cells(cells, data, name, mark) for name in EXPERIMENTS}
+        rows += [row for name, found in known.items() if found for row in rows_of(data, name, found)]
         rows += ratio_rows(data, known)
+        for name in (n for n, found in known.items() if not found):
+            marks = sorted({k.split(" | ")[3] for k in cells if k.split(" | ")[:2] == [data, name]})
+            for row in rows_of(data, name, known_cells(cells, data, name, marks[-1])) if marks else []:
+                row.note = f"{row.note}; OLDER configuration {marks[-1]}".lstrip("; ")
+                rows.append(row)
     publish(rows, "lifting")
 
 
