@@ -32,7 +32,14 @@ class RefinementConfig(StrictModel):
     prior: float = Field(3.0, ge=0, description="weight of the Gaussian of poses")
     order: float = Field(5.0, ge=0, description="weight of the order of depth")
     order_softness: float = Field(0.03, gt=0)
+    stiff_bones: float = Field(0.05, gt=0, description="first of `bones` in the attempt that trusts the first signs")
+    stiff_ridge: float = Field(0.1, gt=0, description="first of `ridge` in that attempt")
     elevation_step: float = Field(0.05, gt=0, description="rad around the heading model's, where the best is sought")
+
+    def stiff(self) -> "RefinementConfig":
+        """Numbers of an attempt that starts stiff: it keeps signs of good first poses, which a soft one loses."""
+        bones, ridge = (self.stiff_bones, self.bones[1]), (self.stiff_ridge, self.ridge[1])
+        return self.model_copy(update={"bones": bones, "ridge": ridge})
 
 
 @dataclass(frozen=True)

@@ -47,8 +47,7 @@ class DepthEvidence:
 def depth_evidence(order: DepthOrder, keep: Bool[Tensor, " N"], scale: float) -> DepthEvidence:
     """The entries of the frames in `keep`, numbered within them, with lengths divided by `scale`.
 
-    On the built-in person 99 % of the entries of limbs apart agree with the true depths, 80 % of those of limbs that
-    meet; of these last 4 % are wrong by more than a tenth of the subject's size.
+    Limbs that meet count with wide slack (`benchmarks/whole_lifting.py` prints how often either kind is right).
     """
     meet = (order.front[:, :, None] == order.behind[:, None, :]).flatten(1).any(1)
     place = torch.cumsum(keep.long(), 0) - 1

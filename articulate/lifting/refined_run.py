@@ -30,9 +30,9 @@ def refined_run(
 ) -> LiftedRun:
     """The run with joints refined by the order of depth, which decides the reflection; `lifted` where there is none.
 
-    Needs the lifter's heading model, and entries for every second frame. Refined at three elevations, then at the one
-    where a parabola through the energies is lowest. The sign of a bone's dz is as sure as the four refinements agree
-    on it and as its depth is large, at most `SURE`.
+    Needs the lifter's heading model, and entries for every second frame. Refined softly and stiffly, then at two more
+    elevations, then at the one where a parabola through the energies is lowest. The sign of a bone's dz is as sure as
+    the five refinements agree on it and as its depth is large, at most `SURE`.
     """
     model, keep = lifter.teacher.model, lifted.joints.isfinite().all(-1).all(-1)
     if model is None or order is None or len(order.frame) < LEAST_ENTRIES * int(keep.sum()):
@@ -44,9 +44,12 @@ def refined_run(
     start = lifted.joints[keep].double()
     start = torch.cat([start[..., :2] - centre, start[..., 2:]], -1) / scale
     mean, middle, step = model.mean.double(), model.elevation, config.elevation_step
-    tried = [refine_body(start, body, mean, middle + shift, config) for shift in (-step, 0.0, step)]
-    elevation = middle + lowest(tried, step)
-    tried.append(refine_body(start, body, mean, elevation, config))
+    # Soft first rounds mend many wrong signs, stiff ones keep right ones: the lower energy tells which was called for.
+    soft, stiff = (refine_body(start, body, mean, middle, one) for one in (config, config.stiff()))
+    chosen = config if soft.energy <= stiff.energy else config.stiff()
+    low, high = (refine_body(start, body, mean, middle + shift, chosen) for shift in (-step, step))
+    elevation = middle + lowest([low, min(soft, stiff, key=lambda one: one.energy), high], step)
+    tried = [soft, stiff, low, high, refine_body(start, body, mean, elevation, chosen)]
     best = min(tried, key=lambda one: one.energy)
     joints = torch.cat([best.joints[..., :2] * scale + centre, best.joints[..., 2:] * scale], -1)
     joints = torch.cat([joints[..., :2], joints[..., 2:] - joints[..., 2:].mean(1, keepdim=True)], -1)
