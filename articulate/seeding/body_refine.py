@@ -39,21 +39,29 @@ def refined(
     apart = np.linalg.norm(found - figure.points, axis=-1) / pose.reach
     weight = np.where((apart > AGREE) & (sure > CLEAR), 0.0, weight)
     network = taught_network(frames, figure.points, weight, figure.mirror, generator, steps - steps // 2, network)
-    found, sure, turned = read_headed(network, frames, figure, pictures.follows, stiffness)
+    found, sure, turned = read_headed(network, frames, figure, pictures.follows, stiffness, good)
     trusted = (good & ~turned)[:, None] & figure.registered
     return fused(figure, found, sure, trusted, pose, pictures)
 
 
 def read_headed(
-    network: BodyNetwork, frames: BodyFrames, figure: Figure, follows: Bool[np.ndarray, " T"], stiffness: float
+    network: BodyNetwork,
+    frames: BodyFrames,
+    figure: Figure,
+    follows: Bool[np.ndarray, " T"],
+    stiffness: float,
+    good: Bool[np.ndarray, " T"],
 ) -> tuple[Float[np.ndarray, "T K 2"], Float[np.ndarray, "T K"], Bool[np.ndarray, " T"]]:
-    """Keypoints as the network reads them, how sure, and where it had to turn the picture by half a circle."""
+    """Keypoints as the network reads them, how sure, and where it had to turn the picture by half a circle.
+
+    `good` frames, those that are like the others in the body's frame, are not turned.
+    """
     pose = frames.pose
     one, two = (read_network(network, frames, p, figure.mirror) for p in (pose, pose.turned(np.ones(len(pose.angle)))))
     gain = np.log(np.maximum(one[1], 1e-3)).mean(1) - np.log(np.maximum(two[1], 1e-3)).mean(1)
-    unary = np.clip(gain / max(float(np.median(np.abs(gain))), 1e-9), -3, 3)
+    unary = np.where(good, 3.0, np.clip(gain / max(float(np.median(np.abs(gain))), 1e-9), -3, 3))
     link = stiffness * np.where(follows, axis_steps(pose.angle), 0.0)
-    turn = viterbi_signs(unary, link)[0] < 0
+    turn = (viterbi_signs(unary, link)[0] < 0) & ~good
     return np.where(turn[:, None, None], two[0], one[0]), np.where(turn[:, None], two[1], one[1]), turn
 
 
