@@ -17,6 +17,7 @@ from articulate.seeding.body_pictures import BodyPictures
 
 AGREE = 0.12  # distance, in units of reach, up to which seed and network mean the same place
 CLEAR = 0.5  # mass of a heatmap around its mode from which the network may contradict
+ALIKE = 0.65  # share of the usual likeness from which a picture is registered at all
 SEEN = 0.5  # score of a seed from which it teaches
 
 
@@ -33,14 +34,15 @@ def refined(
     frames = BodyFrames(pictures.grey, pictures.contrast, pictures.mask, pose)
     middle = np.median(quality)
     good = quality > middle - 5 * (1.4826 * np.median(np.abs(quality - middle)) + 1e-3)
+    alike = quality > ALIKE * middle
     weight = np.where((figure.score >= SEEN) & good[:, None], figure.score, 0.0)
     network = taught_network(frames, figure.points, weight, figure.mirror, generator, steps // 2)
     found, sure = read_network(network, frames, pose, figure.mirror)
     apart = np.linalg.norm(found - figure.points, axis=-1) / pose.reach
     weight = np.where((apart > AGREE) & (sure > CLEAR), 0.0, weight)
     network = taught_network(frames, figure.points, weight, figure.mirror, generator, steps - steps // 2, network)
-    found, sure, turned = read_headed(network, frames, figure, pictures.follows, stiffness, good)
-    trusted = (good & ~turned)[:, None] & figure.registered
+    found, sure, turned = read_headed(network, frames, figure, pictures.follows, stiffness, alike)
+    trusted = (alike & ~turned)[:, None] & figure.registered
     return fused(figure, found, sure, trusted, pose, pictures)
 
 
@@ -50,18 +52,19 @@ def read_headed(
     figure: Figure,
     follows: Bool[np.ndarray, " T"],
     stiffness: float,
-    good: Bool[np.ndarray, " T"],
+    alike: Bool[np.ndarray, " T"],
 ) -> tuple[Float[np.ndarray, "T K 2"], Float[np.ndarray, "T K"], Bool[np.ndarray, " T"]]:
     """Keypoints as the network reads them, how sure, and where it had to turn the picture by half a circle.
 
-    `good` frames, those that are like the others in the body's frame, are not turned.
+    Frames that are `alike` the others in the body's frame are not turned: of a body whose ends look much the same, the
+    network is less sure than the registration.
     """
     pose = frames.pose
     one, two = (read_network(network, frames, p, figure.mirror) for p in (pose, pose.turned(np.ones(len(pose.angle)))))
     gain = np.log(np.maximum(one[1], 1e-3)).mean(1) - np.log(np.maximum(two[1], 1e-3)).mean(1)
-    unary = np.where(good, 3.0, np.clip(gain / max(float(np.median(np.abs(gain))), 1e-9), -3, 3))
+    unary = np.where(alike, 3.0, np.clip(gain / max(float(np.median(np.abs(gain))), 1e-9), -3, 3))
     link = stiffness * np.where(follows, axis_steps(pose.angle), 0.0)
-    turn = (viterbi_signs(unary, link)[0] < 0) & ~good
+    turn = (viterbi_signs(unary, link)[0] < 0) & ~alike
     return np.where(turn[:, None, None], two[0], one[0]), np.where(turn[:, None], two[1], one[1]), turn
 
 
