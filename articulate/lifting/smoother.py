@@ -99,7 +99,7 @@ def smooth_long(
 
 
 def rates(
-    coefficients: list[Float[np.ndarray, "T R"]], slowest: float = 0.02, fastest: float = 3.0
+    coefficients: list[Float[np.ndarray, "_ R"]], slowest: float = 0.02, fastest: float = 3.0
 ) -> Float[np.ndarray, " R"]:
     """Rate a [1/frame] of every coefficient from the ratio of its covariances at lags 2 and 1 over all clips.
 

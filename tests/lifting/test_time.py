@@ -42,7 +42,7 @@ def test_rates_are_found_below_white_noise():
         state = matrix @ state + root @ draw.normal(size=4)
         path.append(state[:2])
     noisy = np.array(path) + draw.normal(size=(6000, 2))
-    assert np.allclose(rates([noisy[:3000], noisy[3000:]]), rate, rtol=0.25)
+    assert np.allclose(rates([noisy[:2900], noisy[2900:]]), rate, rtol=0.25)
     assert (rates([draw.normal(size=(1, 2))]) == 3.0).all()
 
 
