@@ -4,11 +4,11 @@
 seeds stage finds (the strategy is chosen as the stage does, by confidence that reads no label). Bodies without any cue
 may be read as their mirror image, once per clip; coloured ones, and those told apart by widths, never. A row's
 `failures` counts the seeds that miss the target of its table (on-joint 3 % of body size for sticks, 4 % for the rest;
-tree F1 0.95 up to rigid groups; every landmark matched).
+tree F1 0.95 up to rigid groups; every landmark matched). Rows of data that a run leaves out stay in the results.
 """
 
 import argparse
-import re
+import json
 import sys
 import tempfile
 import time
@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 
 import torch
-from scoreboard import Row, publish
+from scoreboard import RESULTS, Row, publish
 from whole import METRICS, ROOT, TARGET, rows_of
 
 from articulate.data.store import ClipStore
@@ -113,11 +113,26 @@ def measure(case: Case, make: ModuleType, arguments: argparse.Namespace) -> list
     return rows
 
 
+def kept(rows: list[Row]) -> list[Row]:
+    """Rows of earlier runs about data that this one did not measure, each with the command and commit that made it."""
+    path = RESULTS / "bodies.json"
+    measured = {row.data for row in rows}
+    result = []
+    for stored in json.loads(path.read_text()) if path.is_file() else []:
+        if stored["data"] not in measured:
+            values = [float("nan") if v is None else v for v in stored["values"]]
+            names = ("table", "data", "method", "metric", "unit")
+            row = Row(*(stored[n] for n in names), values, stored["failures"], stored["seconds"] or float("nan"))
+            row.threads, row.commit, row.command = stored["threads"], stored["commit"], stored["command"]
+            result.append(row)
+    return result
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="4 clips of 60 frames, 1 seed unless told otherwise")
     parser.add_argument("--only", choices=sorted(TARGET))
-    parser.add_argument("--case", help="only data whose name holds this text")
+    parser.add_argument("--case", help="only data whose name begins with this text")
     parser.add_argument("--seeds", type=int)
     parser.add_argument("--budget", type=float, default=3600, help="seconds; what would start later is left out")
     arguments = parser.parse_args()
@@ -126,11 +141,10 @@ def main() -> None:
     begin, rows = time.perf_counter(), []
     recipes = {name: load_recipe(name) for name in ("synthetic", "mujoco")}
     for case in cases(arguments):
-        chosen = arguments.only in (None, case.table) and (arguments.case or "") in case.name
+        chosen = arguments.only in (None, case.table) and case.name.startswith(arguments.case or "")
         if chosen and time.perf_counter() - begin < arguments.budget:
             rows += measure(case, recipes[case.recipe], arguments)
-    chosen_names = [arguments.only, arguments.case and re.sub(r"\W+", "_", arguments.case)]
-    publish(rows, "_".join(["bodies", *filter(None, chosen_names)]))
+    publish(sorted([*rows, *kept(rows)], key=lambda r: (r.table, r.data)), "bodies")
 
 
 if __name__ == "__main__":
