@@ -9,6 +9,7 @@ from articulate.geometry.rotations import rotation_about
 from articulate.lifting.body_prior import body_prior, likeliest_path
 from articulate.lifting.body_refinement import Body, RefinementConfig, first_lengths, refine_body
 from articulate.lifting.depth_evidence import depth_evidence
+from articulate.lifting.inputs import trusted
 from articulate.lifting.refined_run import Refined, agreement, lowest
 from articulate.records import DepthOrder, Seeds
 
@@ -128,3 +129,7 @@ def test_seeds_keep_the_order_through_a_file(tmp_path):
     seeds = Seeds(seeds.xy, seeds.score, EDGES)
     seeds.save(tmp_path / "none.npz")
     assert Seeds.load(tmp_path / "none.npz").order is None
+
+
+def test_guessed_places_of_hidden_points_do_not_steer_the_lifting():
+    assert trusted(torch.tensor([0.0, 0.05, 0.2, 1.0])).tolist() == [0, 0, 1, 1]
