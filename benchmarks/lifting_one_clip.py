@@ -283,7 +283,8 @@ def main() -> None:
         more, fitted, tables = calibration_rows(kept)
         rows = clip_table(kept, SHIPPED) + more
         draw_figures(kept, tables)
-        (RESULTS / "lifting_one_clip_calibration.json").write_text(json.dumps(vars(fitted)) + "\n")
+        if not args.quick:
+            (RESULTS / "lifting_one_clip_calibration.json").write_text(json.dumps(vars(fitted)) + "\n")
     parts = {
         "noise": {f"ours, 2D noise {n} %d": {"noise": n} for n in (0.0, 0.25, 0.5, 1.0)},
         "tree": {
