@@ -1,4 +1,4 @@
-"""The plain renderer in strips of rows, each computed again for its gradient: any device, memory of a few images."""
+"""The plain renderer in strips of rows, each computed again for its gradient: any device, memory of one strip."""
 
 import torch
 from jaxtyping import Float
