@@ -11,6 +11,7 @@ from torch import Tensor
 
 from articulate.lifting.coverage import Coverage, CoverageConfig, blended, heading_coverage, width_coverage
 from articulate.lifting.from_views import PoseConfig, lift_from_views
+from articulate.lifting.in_plane import STATEMENT, seen_from_above
 from articulate.lifting.inputs import seen_points
 from articulate.lifting.one_clip.config import OneClipConfig
 from articulate.lifting.one_clip.solve import solve_clip
@@ -79,6 +80,10 @@ def lift_run(
             mixed = w * sure[rows][:, order] + (1 - w) * found.confidence
             sure[rows] = mixed[:, order.argsort()]
             words.append(f"Clip {c}: {found.statement}")
+    if seen_from_above(part.double().cpu().numpy()):
+        # Even odds: what the lifter learned from such views is a guess, however much its poses agree.
+        sure = sure.clamp(max=0.5)
+        words = [STATEMENT]
     whole = xy.new_full((*xy.shape[:2], 3), torch.nan)
     confidence = xy.new_zeros(len(xy), len(edges))
     whole[good], confidence[good] = joints, sure

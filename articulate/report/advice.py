@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from articulate.export.viewpoint import seen_from_above
+from articulate.lifting.in_plane import seen_from_above
 from articulate.result import Result
 
 ORDER = {"fail": 0, "warn": 1, "note": 2, "good": 3}

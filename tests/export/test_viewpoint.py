@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import torch
 
-from articulate.export.viewpoint import seen_from_above, view_of
+from articulate.export.viewpoint import view_of
+from articulate.lifting.in_plane import seen_from_above
 
 
 def bodies(angles: np.ndarray) -> np.ndarray:

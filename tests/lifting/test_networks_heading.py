@@ -179,6 +179,14 @@ def test_run_of_a_still_body_asks_the_solver(fitted):
     assert torch.isfinite(run.joints).all() and run.confidence.shape == (40, 6)
 
 
+def test_turns_within_the_picture_leave_every_sign_open(fitted):
+    angle = torch.linspace(0, 6.28, 200)
+    turn = torch.stack([torch.stack([angle.cos(), -angle.sin()], -1), torch.stack([angle.sin(), angle.cos()], -1)], -2)
+    xy = torch.einsum("tij,kj->tki", turn, REST[:, :2] * torch.tensor([1.0, 4.0]))
+    run = lift_run(xy, None, None, EDGES, fitted[2], RunConfig(method="views"))
+    assert "within the picture" in run.statement and run.confidence.max() <= 0.5
+
+
 def test_too_few_frames_for_a_start():
     with pytest.raises(DataError, match="at least 16"):
         data = view_data(turning_body(8)[..., :2], None, None, EDGES)
