@@ -52,7 +52,7 @@ class KeypointsStage(Stage):
     def __init__(self, config: KeypointsConfig, context: Context) -> None:
         super().__init__()
         self.config = config
-        self.watch = HealthWatch(context.say)
+        self.watch = HealthWatch(context.say, at_end=config.seeds)
         size = context.store.image_size
         settings = KeypointDetectorConfig(num_keypoints=config.num_keypoints, **config.detector)
         self.detector = KeypointDetector(settings)

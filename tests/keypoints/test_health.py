@@ -51,3 +51,17 @@ def test_alarms_show_during_training_once_each_and_not_at_the_start() -> None:
     xy[:, 2] = 0
     watch.look(xy, score, 59, 0.6)
     assert len(said) == 3 and "keypoints 1, 2 stay in the middle" in said[1] and "lie on each other" in said[2]
+    xy[:, 4] = xy[:, 3]
+    watch.look(xy, score, 69, 0.7)
+    watch.look(xy, score, 79, 0.8)
+    assert len(said) == 4 and "keypoints 3, 4 lie on each other" in said[3]
+
+
+def test_a_detector_that_seeds_teach_is_judged_at_the_end() -> None:
+    said: list[str] = []
+    watch = HealthWatch(said.append, every=10, at_end=True)
+    xy, score = healthy()
+    xy[:, 1] = 0
+    assert watch.look(xy, score, 39, 0.4)["keypoints.centre_stuck"] == 1 and not said
+    watch.tell(xy, score, "all frames")
+    assert len(said) == 1 and said[0].startswith("keypoints, all frames: keypoint 1 stays in the middle")
