@@ -133,7 +133,8 @@ def about_depth(result: Result, free: dict[str, Any]) -> Iterator[Finding]:
     if result.motion is None:
         yield Finding("note", "This run has no 3D.", "Add the stage `lifting` to the schedule.", "depth")
         return
-    confidence = [c for c in free.get("bone_confidence") or [] if c is not None]
+    # From above nothing tells depth, and it has been said: advice for other views would contradict it.
+    confidence = [] if from_above else [c for c in free.get("bone_confidence") or [] if c is not None]
     if confidence and min(confidence) < 0.6:
         count = sum(c < 0.6 for c in confidence)
         yield Finding(
@@ -142,7 +143,7 @@ def about_depth(result: Result, free: dict[str, Any]) -> Iterator[Finding]:
             "Use clips in which the body turns: from one unchanging view the signs of depth cannot be known.",
             "depth",
         )
-    elif confidence and not from_above:
+    elif confidence:
         yield Finding("good", "For every bone the data says which end is nearer, in most frames.", "", "depth")
     rigidity, miss = free.get("rigidity_3d_mean"), free.get("reprojection_image")
     if rigidity is not None and rigidity > 10:
