@@ -8,14 +8,14 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from articulate.data.store import ClipStore
 from articulate.seeding.body_assembly import Figure, figure_of_axis, figure_of_blob
 from articulate.seeding.body_config import BodyAxisConfig
 from articulate.seeding.body_frame import BodyPose, body_pictures
 from articulate.seeding.body_heading import odd_features, oriented, resolve_signs, walks_forward
-from articulate.seeding.body_line import figure_of_line, is_line
+from articulate.seeding.body_line import figure_of_line, held_share, is_line
 from articulate.seeding.body_moments import BodyMoments, body_moments
 from articulate.seeding.body_pictures import BodyPictures, read_pictures
 from articulate.seeding.body_refine import refined
@@ -24,6 +24,10 @@ from articulate.seeding.seeds import Seeds
 from articulate.seeds import numpy_generator
 
 TRUSTED = 0.3  # confidence below which seeds teach nothing (another strategy will serve, or nothing helps)
+HELD_OFTEN, HELD_TRUST = (
+    0.8,
+    0.6,
+)  # share of frames in which a line is held at one end, and what is left of its confidence
 REACH = 3.4  # half side of the body's frame, in standard deviations of the body along its axis
 
 
@@ -43,12 +47,7 @@ def body_axis_seeds(
     moments = body_moments(pictures.mask, config.opening)
     elongation = float(np.median(moments.spread[:, 0] / np.maximum(moments.spread[:, 1], 1e-9)))
     if is_line(pictures.mask):
-        source = source_of(store, pictures)
-        figure, forward = figure_of_line(pictures, source, num_keypoints, config.stiffness)
-        usual = float(np.mean(figure.score))
-        reason = f"a line that bends, usual length in {usual:.2f} of frames, moves head first {forward:.2f}"
-        say(f"body axis: {reason}; confidence {0.9 * usual:.2f}")
-        return seeds_of(store, pictures, figure, 0.9 * usual, reason)
+        return seeds_of_line(store, pictures, num_keypoints, config, say)
     pose, forward = headed_pose(store, pictures, moments, config)
     coverage = 1 - float(np.abs(np.exp(1j * pose.angle).mean()))
     if elongation < config.least_elongation or coverage < config.least_coverage:
@@ -71,6 +70,23 @@ def body_axis_seeds(
     return seeds_of(store, pictures, figure, confidence, reason)
 
 
+def seeds_of_line(
+    store: ClipStore, pictures: BodyPictures, num_keypoints: int, config: BodyAxisConfig, say: Callable[[str], None]
+) -> Seeds:
+    """Seeds of a body that is one line. One that is held at one end does not crawl: its joints are where it bends."""
+    source = source_of(store, pictures)
+    figure, forward = figure_of_line(pictures, source, num_keypoints, config.stiffness)
+    usual = float(np.mean(figure.score))
+    held = held_share(figure.points * source[:, None, :1] + source[:, None, 1:], clip_of(store)[pictures.rows])
+    confidence = 0.9 * usual * (HELD_TRUST if held >= HELD_OFTEN else 1.0)
+    reason = (
+        f"a line that bends, usual length in {usual:.2f} of frames, moves head first {forward:.2f}, "
+        f"held at one end in {held:.2f}"
+    )
+    say(f"body axis: {reason}; confidence {confidence:.2f}")
+    return seeds_of(store, pictures, figure, confidence, reason)
+
+
 def headed_pose(
     store: ClipStore, pictures: BodyPictures, moments: BodyMoments, config: BodyAxisConfig
 ) -> tuple[BodyPose, float]:
@@ -84,6 +100,11 @@ def headed_pose(
     if walked < 0:
         pose = pose.turned(np.ones(len(pose.angle)))
     return pose, abs(walked)
+
+
+def clip_of(store: ClipStore) -> Int[np.ndarray, " N"]:
+    """Number of the clip of every frame of the store."""
+    return np.repeat(np.arange(len(store.clips)), [clip.num_frames for clip in store.clips])
 
 
 def source_of(store: ClipStore, pictures: BodyPictures) -> Float[np.ndarray, "T 3"]:

@@ -5,7 +5,7 @@ head is one sign per frame from the profile of width and brightness and from tim
 """
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from scipy import ndimage
 
 from articulate.seeding.body_assembly import Figure, onto_mask
@@ -15,6 +15,7 @@ from articulate.seeding.body_pictures import BodyPictures
 
 SLENDER = 5.0  # length over largest width from which a body is a line
 TUBE = 0.6  # share of length times largest width that a line fills at least: a trunk with a thin tail does not
+HELD = 0.15  # distance, in lengths, within which an end that does not leave its place stays
 SHORT = 0.7  # share of the usual length below which a line touches itself, and its points are not to be trusted
 
 
@@ -53,6 +54,21 @@ def figure_of_line(
     mirror = np.full(num_keypoints, -1)
     figure = Figure(onto_mask(points, pictures.mask), score, chain, 1, mirror, np.ones(num_keypoints, bool))
     return figure, abs(forward)
+
+
+def held_share(points: Float[np.ndarray, "T K 2"], clip: Int[np.ndarray, " T"], sampled: int = 40) -> float:
+    """Share of the frames in which one end of the line lies where it always lies in its video; the mean over clips.
+
+    Near 1 for what is fixed at one end, as a robot arm is; an animal that crawls takes both ends along.
+    """
+    reach = HELD * np.median(np.linalg.norm(np.diff(points, axis=1), axis=-1).sum(1))
+    ends, shares = points[:, [0, -1]], []
+    for one in np.unique(clip):
+        mine = ends[clip == one]
+        places = mine[np.unique(np.linspace(0, len(mine) - 1, sampled).astype(int))].reshape(-1, 2)
+        apart = np.linalg.norm(mine[None] - places[:, None, None], axis=-1).min(-1)
+        shares.append((apart < reach).mean(1).max())
+    return float(np.mean(shares))
 
 
 def end_signs(

@@ -7,7 +7,7 @@ from drawn_bug import make_store
 from articulate.evaluation.keypoints import match_keypoints, on_joint_scores
 from articulate.seeding.body_axis import body_axis_seeds
 from articulate.seeding.body_config import BodyAxisConfig
-from articulate.seeding.body_line import is_line
+from articulate.seeding.body_line import held_share, is_line
 
 SIZE, POINTS = 64, 9
 
@@ -54,3 +54,17 @@ def test_a_body_with_legs_is_no_line() -> None:
     tail = (np.abs(y - 32) < 1) & (x < 32)
     for mask in (trunk, trunk | legs, trunk | tail):
         assert not is_line(np.repeat(np.where(mask, 255, 0).astype(np.uint8)[None], 30, 0))
+
+
+def test_what_is_held_at_one_end_is_told_from_what_crawls() -> None:
+    generator = np.random.default_rng(0)
+    angle = generator.normal(0, 0.4, (200, 6)).cumsum(1)
+    line = np.stack([np.cos(angle), np.sin(angle)], -1).cumsum(1)
+    clip = np.arange(200) // 100
+    base = np.where(clip == 0, 3.0, 8.0)[:, None, None]  # another place in the other clip
+    held = base + np.concatenate([np.zeros((200, 1, 2)), line], 1)
+    turned = np.where(generator.random(200) < 0.5, -1, 1)
+    held[turned < 0] = held[turned < 0, ::-1]  # which end is the first does not matter
+    assert held_share(held, clip) > 0.99
+    walk = generator.normal(0, 0.5, (200, 1, 2)).cumsum(0)
+    assert held_share(held + walk, clip) < 0.55
