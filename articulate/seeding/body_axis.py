@@ -24,10 +24,8 @@ from articulate.seeding.seeds import Seeds
 from articulate.seeds import numpy_generator
 
 TRUSTED = 0.3  # confidence below which seeds teach nothing (another strategy will serve, or nothing helps)
-HELD_OFTEN, HELD_TRUST = (
-    0.8,
-    0.6,
-)  # share of frames in which a line is held at one end, and what is left of its confidence
+HELD_OFTEN = 0.65  # share of frames in which a line is held at one end, from which it does not crawl
+HELD_TRUST = 0.6  # what is left of its confidence then: another strategy may serve better
 REACH = 3.4  # half side of the body's frame, in standard deviations of the body along its axis
 
 
