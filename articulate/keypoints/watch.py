@@ -5,7 +5,7 @@ from collections.abc import Callable
 from jaxtyping import Float
 from torch import Tensor
 
-from articulate.keypoints.health import check_keypoints
+from articulate.keypoints.health import Alarm, check_keypoints
 
 
 class HealthWatch:
@@ -30,17 +30,21 @@ class HealthWatch:
         """Say what is new about this batch; the number of keypoints with an alarm, by fault, as scalars to log."""
         if step % self.every != self.every - 1 or share < self.after:
             return {}
-        return self.tell(xy, score, "" if self.at_end else f"step {step + 1}")
-
-    def tell(self, xy: Float[Tensor, "F K 2"], score: Float[Tensor, "F K"], when: str) -> dict[str, float]:
-        """Check now; silent without a `when`."""
         alarms = check_keypoints(xy.detach(), score.detach())
-        if when:
-            for alarm in alarms:
-                if (alarm.fault, alarm.keypoints) not in self.said:
-                    self.say(f"keypoints, {when}: {alarm.message}")
-            self.said = {(alarm.fault, alarm.keypoints) for alarm in alarms}
+        if not self.at_end:
+            self.announce(alarms, f"step {step + 1}")
         counts = {"dead": 0, "merged": 0, "centre_stuck": 0, "unsure": 0}
         for alarm in alarms:
             counts[alarm.fault] += len(alarm.keypoints)
         return {f"keypoints.{fault}": float(count) for fault, count in counts.items()}
+
+    def tell(self, xy: Float[Tensor, "F K 2"], score: Float[Tensor, "F K"], when: str) -> None:
+        """Check now, and say what is new."""
+        self.announce(check_keypoints(xy.detach(), score.detach()), when)
+
+    def announce(self, alarms: list[Alarm], when: str) -> None:
+        """Say the alarms that were not said the last time."""
+        for alarm in alarms:
+            if (alarm.fault, alarm.keypoints) not in self.said:
+                self.say(f"keypoints, {when}: {alarm.message}")
+        self.said = {(alarm.fault, alarm.keypoints) for alarm in alarms}
