@@ -1,4 +1,4 @@
-"""Results into documents: `make scoreboard` writes all rows to docs/scoreboard.md and the telling ones to the README.
+"""Results into documents: `make scoreboard` writes all rows to docs/scoreboard.md, figures with targets to the README.
 
 Numbers are never typed: they come from benchmarks/results/*.json, where the benchmarks put them.
 """
@@ -6,52 +6,12 @@ Numbers are never typed: they come from benchmarks/results/*.json, where the ben
 import json
 from pathlib import Path
 
+from headlines import headline_table
 from scoreboard import RESULTS, format_number
 
 README = Path(__file__).parents[1] / "README.md"
 FULL = README.parent / "docs" / "scoreboard.md"
 BEGIN, END = "<!-- scoreboard -->", "<!-- /scoreboard -->"
-
-
-# (table, part of the data's name, part of the method, beginning of the metric) of the rows that the README shows.
-TELLING = (
-    ("T1", "", "all tasks, exponential", "class"),
-    ("T1", "", "all tasks, exponential", "distractor"),
-    ("T1", "", "all tasks, exponential", "middle"),
-    ("T1", "", "all tasks, exponential", "reconstruction"),
-    ("T2", "", "", ""),
-    ("T3", "cue", "seeds", "on-joint"),
-    ("T3", "cue", "seeds", "edge F1 up"),
-    ("T4", "cmu", "settled", "mpjpe"),
-    ("T4", "cmu", "flat", "mpjpe"),
-    ("T4", "rat", "settled", "mpjpe"),
-    ("T4", "rat", "flat", "mpjpe"),
-    ("T5", "clips that", "ours", "MPJPE over flat"),
-    ("T5", "recorded", "sign confidence", "expected"),
-    ("T7", "", "seeds", "on-joint"),
-    ("T7", "", "seeds", "edge F1 up"),
-    ("T8", "", "ours", "on-joint"),
-    ("T8", "", "ours", "regressed"),
-    ("T8", "", "ours", "on the animal"),
-    ("T9", "", "ours over plain", "speed-up"),
-    ("T9", "", "ours, gaussian", "peak"),
-    ("T9", "", "plain clamped t, gaussian", "peak"),
-    ("T11", "", "animal_split", "rate"),
-    ("T11", "", "animal_split", "peak memory"),
-)
-
-
-def telling(row: dict) -> bool:
-    """Whether the README shows this row."""
-    return any(
-        row["table"] == table
-        and data in row["data"]
-        and method in row["method"]
-        and row["metric"].startswith(metric)
-        and "matched landmarks only" not in row["metric"]
-        and not row["data"].startswith("cmu ")  # a single clip
-        for table, data, method, metric in TELLING
-    )
 
 
 def all_rows() -> list[dict]:
@@ -104,7 +64,7 @@ def main() -> None:
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]
     rows = all_rows()
-    README.write_text(f"{before}{BEGIN}\n{tables([row for row in rows if telling(row)])}\n{END}{after}")
+    README.write_text(f"{before}{BEGIN}\n{headline_table(rows)}\n{END}{after}")
     FULL.write_text(f"# Scoreboard\n\nWritten by `make scoreboard` from `benchmarks/results`.\n\n{tables(rows)}\n")
     print(f"{README} and {FULL}: {len(rows)} rows")
 

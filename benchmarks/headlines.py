@@ -1,0 +1,105 @@
+"""The lines of the scoreboard that the README shows: a figure, its target, what was reached, and whether that is met.
+
+Targets are those of the project's scoreboard, written once, here; figures come from benchmarks/results/*.json.
+"""
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from scoreboard import format_number
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One kind of row: patterns (as for file names) of its data, method and metric, and the bound it has to keep."""
+
+    table: str
+    what: str
+    data: str
+    method: str
+    metric: str
+    target: float
+    at_most: bool = True
+
+    def fits(self, row: dict) -> bool:
+        """Whether `row` is of this kind."""
+        return (
+            row["table"] == self.table
+            and row["mean"] is not None
+            and fnmatchcase(row["data"], self.data)
+            and fnmatchcase(row["method"], self.method)
+            and fnmatchcase(row["metric"], self.metric)
+        )
+
+    def met(self, mean: float) -> bool:
+        """Whether the mean keeps the bound."""
+        return mean <= self.target if self.at_most else mean >= self.target
+
+
+def at_most(table: str, what: str, method: str, metric: str, targets: dict[str, float]) -> list[Headline]:
+    """A figure that must stay under a bound of its own on each kind of data."""
+    return [Headline(table, what, data, method, metric, target) for data, target in targets.items()]
+
+
+def at_least(table: str, what: str, method: str, metric: str, targets: dict[str, float]) -> list[Headline]:
+    """A figure that must reach a bound of its own on each kind of data."""
+    return [Headline(table, what, data, method, metric, target, at_most=False) for data, target in targets.items()]
+
+
+def both_mnists(digits: float, clothes: float) -> dict[str, float]:
+    """The targets of the two sets of T1."""
+    return {"mnist": digits, "fashion_mnist": clothes}
+
+
+def animals(mouse: float, fly13: float, fly24: float) -> dict[str, float]:
+    """The targets of the three recordings of T8."""
+    return {"mouse_openfield": mouse, "fly13_court": fly13, "fly24_pair": fly24}
+
+
+MULTI = "all tasks, exponential"
+VIEWS = "views, learned tree and elevation: settled"
+GUESS = "first guesses: "
+RIGID = "tree F1 up to rigid groups"
+PLAIN = "ours over plain clamped t, "
+USUAL = "128 px, K 16, batch 8"
+
+HEADLINES: tuple[Headline, ...] = (
+    *at_least("T1", "distractor found, %", MULTI, "distractor_accuracy", both_mnists(99.75, 99.97)),
+    *at_least("T1", "middle frame found, %", MULTI, "middle_frame_accuracy", both_mnists(99.65, 99.80)),
+    *at_least("T1", "class from keypoints, %", MULTI, "class_accuracy", both_mnists(97.7, 84.5)),
+    *at_least(
+        "T1", "the same, other set's network", f"{MULTI}, trained on *", "class_accuracy", both_mnists(93.1, 82.3)
+    ),
+    *at_most("T2", "matched error of the network", "ours: network", "matched MSE", {"2D stickmen*": 1e-4}),
+    *at_least("T2", "exact tree, share of seeds", "ours", "exact tree", {"2D stickmen*": 1.0}),
+    *at_most("T3", f"{GUESS}on joint, % of body", "seeds", "on-joint error", {"*cue*": 3.0}),
+    *at_least("T3", f"{GUESS}{RIGID}", "seeds", "edge F1 up to rigid groups", {"*cue*": 0.95}),
+    *at_most("T4", "3D, frames as a set, %d", VIEWS, "mpjpe", {"cmu": 2.5}),
+    *at_most("T4", "3D, 1 %d of noise, %d", "noise 1: settled", "mpjpe", {"cmu": 3.75}),
+    *at_most("T4", "3D, clips not trained on, %d", "held-out clips: settled", "mpjpe", {"cmu": 3.25}),
+    *at_most("T5", "3D over flat depth, body turns", "ours", "MPJPE over flat", {"clips that turn": 0.5}),
+    *at_least("T6", "edges found up to rigid groups", "ours", "recall, rigid", {"cmu*, 3D, noise 0.0 %d": 0.98}),
+    *at_most("T7", f"{GUESS}on joint, % of body", "seeds", "on-joint error", {"*": 4.0}),
+    *at_least("T7", f"{GUESS}{RIGID}", "seeds", "edge F1 up to rigid groups", {"*": 0.95}),
+    *at_most("T8", "on joint, % of body", "ours*", "on-joint", animals(12.9, 6.75, 5.05)),
+    *at_most("T8", "regressed, % of body", "ours*", "regressed", animals(2.7, 3.9, 4.3)),
+    *at_least("T8", "keypoints on the animal, %", "ours*", "on the animal", animals(99, 99, 99)),
+    *at_least("T9", "times faster, Gaussian strokes", f"{PLAIN}gaussian", "speed-up", {USUAL: 30}),
+    *at_least("T9", "times faster, heavy tails", f"{PLAIN}student", "speed-up", {USUAL: 10}),
+    *at_least("T11", "frames a second, new video", "animal_split*", "rate, wall clock", {"*20000 frames": 200}),
+)
+
+
+def line(headline: Headline, row: dict) -> str:
+    """One line of the README's table."""
+    spread = f" ± {format_number(row['std'])}" if row["n"] > 1 else ""
+    bound = f"{'≤' if headline.at_most else '≥'} {format_number(headline.target)}"
+    reached = f"{format_number(row['mean'])}{spread}"
+    verdict = "yes" if headline.met(row["mean"]) else "**no**"
+    return f"| {headline.table} | {headline.what} | {row['data']} | {bound} | {reached} | {row['n']} | {verdict} |"
+
+
+def headline_table(rows: list[dict]) -> str:
+    """Markdown: every row that fits a headline, in the order of the headlines."""
+    head = "| table | figure | data | target | reached | n | met |\n|---|---|---|---|---|---|---|"
+    return "\n".join([head, *(line(one, row) for one in HEADLINES for row in rows if one.fits(row))])
