@@ -19,18 +19,19 @@ from types import ModuleType
 
 import torch
 from scoreboard import RESULTS, Row, publish
-from whole import METRICS, ROOT, TARGET, rows_of
+from whole_measures import METRICS, ROOT, SHARED, TARGET, rows_of
 
-from articulate.data.store import ClipStore
-from articulate.errors import DataError
-from articulate.evaluation import keypoints, sequences, tree
-from articulate.evaluation.truth import load_truth
-from stages.recipes import load_recipe
-from stages.seeds import SeedsStageConfig, most_confident
+sys.path.insert(0, str(ROOT))  # stages belongs to the checkout, it is not installed
+
+from articulate.data.store import ClipStore  # noqa: E402
+from articulate.errors import DataError  # noqa: E402
+from articulate.evaluation import keypoints, sequences, tree  # noqa: E402
+from articulate.evaluation.truth import load_truth  # noqa: E402
+from stages.recipes import load_recipe  # noqa: E402
+from stages.seeds import SeedsStageConfig, most_confident  # noqa: E402
 
 FAMILIES = ("person", "quadruped", "hexapod", "arm", "snake")
 CUES = ("colours", "none", "widths")
-SHARED = ROOT.parent / "shared" / "data"
 RECORDINGS = {"salsa": "salsa_0*", "CMU subjects 1, 2": "0[12]_0*"}
 BODIES = {
     "ant": {"creature": "ant"},

@@ -1,50 +1,39 @@
-"""T3 and T7: images in; keypoints, tree and 3D out. Seeds alone, seeds with an idea left out, whole runs.
+"""T3 and T7: images in; keypoints, tree and 3D out. Seeds alone, whole runs, the same with an idea left out.
 
-`python benchmarks/whole.py --quick` prints both tables on small built-in data. A row's `failures` counts the seeds that
-miss the target of its table (on-joint 3 % of body size for sticks, 4 % for capsules; tree F1 0.95 up to rigid groups).
+`python benchmarks/whole.py --quick --part runs` runs whole configurations, body by body; finished cells are kept and a
+later call goes on. A row's `failures` counts the seeds that miss the target of its table: on joint 3 % of the body for
+sticks, 4 % for the rest; tree F1 0.95 up to rigid groups; every landmark matched; for whole runs also 3D and identity.
 """
 
 import argparse
 import importlib.util
-import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import torch
 from scoreboard import Row, publish
+from whole_measures import ROOT, rows_of
 
-ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # stages belongs to the checkout, it is not installed
 
+from whole_runs import ABLATIONS as RUN_ABLATIONS  # noqa: E402
+from whole_runs import METHODS, OURS, SOURCE, measure_runs  # noqa: E402
+
 from articulate.data.store import ClipStore  # noqa: E402
-from articulate.errors import ArticulateError  # noqa: E402
 from articulate.evaluation import keypoints, tree  # noqa: E402
 from articulate.evaluation.truth import load_truth  # noqa: E402
 from articulate.seeding import SeedConfig, find_seeds  # noqa: E402
-from stages import pipeline  # noqa: E402
 
 FAMILIES = ("person", "quadruped", "hexapod", "arm", "snake")
-CONFIGS = ("h36m_split", "h36m_joint", "naive", "adversarial_sketch", "source_joint", "source_split")
-TARGET = {"T3": 3.0, "T7": 4.0}
-TARGET_F1 = 0.95
 ABLATIONS = {
     "seeds": {},
     "seeds, no hidden limbs": {"hidden_limb": 1e6},
     "seeds, last fit left out": {"steps": 1},
     "seeds, no fit at all": {"steps": 1, "decide_steps": 1, "trial_steps": 1},
-}
-METRICS = {
-    "on-joint error": ("% body", "error_body"),
-    "PCK 0.05": ("%", "pck_05"),
-    "unmatched landmarks": ("", "unmatched"),
-    "edge F1": ("share", "f1"),
-    "edge F1 up to rigid groups": ("share", "rigid_f1"),
-    "keypoints found": ("", "found_keypoints"),
 }
 
 
@@ -81,18 +70,6 @@ def seed_scores(store: ClipStore, settings: dict) -> dict[str, float]:
     return scores | edges | {"found_keypoints": float(found.xy.shape[1])}
 
 
-def rows_of(table: str, data: str, method: str, scores: Sequence[dict], seconds: float, metrics=METRICS) -> list[Row]:
-    """One row for every metric; a seed without a result is NaN and a failure."""
-    missed = sum(
-        not (s.get("error_body", 1e9) <= TARGET[table] and s.get("rigid_f1", 0.0) >= TARGET_F1 and not s["unmatched"])
-        for s in scores
-    )
-    return [
-        Row(table, data, method, name, unit, [s.get(key, float("nan")) for s in scores], missed, seconds)
-        for name, (unit, key) in metrics.items()
-    ]
-
-
 def seeds_alone(table: str, look: str, arguments: argparse.Namespace, spent: Callable[[], float]) -> list[Row]:
     """Seeds of every family in one look, and for the person with one idea at a time left out."""
     make, rows = recipe(), []
@@ -117,52 +94,6 @@ def seeds_alone(table: str, look: str, arguments: argparse.Namespace, spent: Cal
     return rows
 
 
-def whole_runs(table: str, look: str, arguments: argparse.Namespace, spent: Callable[[], float]) -> list[Row]:
-    """Configurations run from beginning to end on the built-in person, every number from the run's own metrics."""
-    rows = []
-    for name in CONFIGS:
-        path = ROOT / "configs" / f"{name}.yaml"
-        if not path.is_file():
-            print(f"whole: {path.name} does not exist, left out", file=sys.stderr)
-            continue
-        start, scores = time.perf_counter(), []
-        for seed in range(arguments.seeds):
-            if spent() > arguments.budget:
-                break
-            with tempfile.TemporaryDirectory() as folder:
-                scores.append(run_scores(path, seed, look, Path(folder), arguments))
-        if scores:
-            seconds = (time.perf_counter() - start) / len(scores)
-            more = {"MPJPE": ("bones", "mpjpe"), "MPJPE / flat": ("ratio", "over_flat")}
-            rows += rows_of(table, f"person, {look}", name, scores, seconds, METRICS | more)
-    return rows
-
-
-def run_scores(path: Path, seed: int, look: str, folder: Path, arguments: argparse.Namespace) -> dict[str, float]:
-    """Scores of one whole run; a run that ends in an error has none, and its message is printed."""
-    overrides = [f"runs={folder / 'runs'}", f"stores={folder / 'stores'}", f"seed={seed}"]
-    section = "data.stand_in" if "stand_in:" in path.read_text() else "data"
-    overrides += [f"{section}.look={look}", f"{section}.seed={seed}"]
-    if arguments.quick:
-        overrides += [f"{section}.size=64", f"{section}.num_frames=60"]
-    try:
-        with redirect_stdout(sys.stderr):
-            results = pipeline.run(path, overrides, device=arguments.device, threads=torch.get_num_threads())
-    except ArticulateError as error:
-        print(f"whole: {path.stem}, seed {seed}: {error}", file=sys.stderr)
-        return {"unmatched": float("nan")}
-    metrics = json.loads((results / "metrics.json").read_text())
-    scores = dict(metrics["keypoints"]["ours"]) | dict(metrics.get("tree", {}).get("ours", {}))
-    scores["found_keypoints"] = scores.get("matched", float("nan"))
-    if "pose3d" in metrics:
-        ours, floors = metrics["pose3d"]["ours"], metrics["pose3d"]["floors"]
-        flat = next((scores for floor, scores in floors.items() if "flat" in floor), {})
-        scores["mpjpe"] = ours.get("mpjpe")
-        if flat.get("mpjpe") and scores["mpjpe"] is not None:
-            scores["over_flat"] = scores["mpjpe"] / flat["mpjpe"]
-    return {key: float("nan") if value is None else value for key, value in scores.items()}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="64 px, short clips, 2 seeds unless told otherwise")
@@ -171,18 +102,28 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=3600, help="seconds; what would start later is left out")
     parser.add_argument("--device", default="cpu", help="device of whole runs; seeds are found on the CPU")
     parser.add_argument("--part", choices=["seeds", "runs", "all"], default="all")
+    parser.add_argument("--body", help="whole runs: only bodies whose name begins with this text")
+    parser.add_argument("--methods", nargs="+", default=OURS, choices=[*METHODS, *SOURCE], help="of whole runs")
+    parser.add_argument("--ablations", action="store_true", help="whole runs: leave out one idea at a time instead")
+    parser.add_argument("--folder", help="where whole runs are kept; else they are thrown away")
     arguments = parser.parse_args()
     arguments.seeds = arguments.seeds or (2 if arguments.quick else 10)
+    arguments.methods = RUN_ABLATIONS if arguments.ablations else arguments.methods
     torch.set_num_threads(1 if arguments.quick else 2)
     begin = time.perf_counter()
-    rows: list[Row] = []
-    for table, look in (("T3", "sticks"), ("T7", "capsules")):
-        if arguments.only in (None, table):
-            for part, measure in (("seeds", seeds_alone), ("runs", whole_runs)):
-                if arguments.part in (part, "all"):
-                    rows += measure(table, look, arguments, lambda: time.perf_counter() - begin)
+
+    def spent() -> float:
+        return time.perf_counter() - begin
+
     suffix = "" if arguments.only is None else f"_{arguments.only}"
-    publish(rows, f"whole{suffix}" + ("" if arguments.part == "all" else f"_{arguments.part}"))
+    if arguments.part in ("seeds", "all"):
+        rows: list[Row] = []
+        for table, look in (("T3", "sticks"), ("T7", "capsules")):
+            if arguments.only in (None, table):
+                rows += seeds_alone(table, look, arguments, spent)
+        publish(rows, f"whole{suffix}_seeds")
+    if arguments.part in ("runs", "all"):
+        publish(measure_runs(arguments, spent), "whole_runs")
 
 
 if __name__ == "__main__":

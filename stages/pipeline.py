@@ -135,10 +135,12 @@ def run_schedule(config: RunConfig, stages: Mapping[str, Stage], context: Contex
     records = State()
     upstream = ""
     for number, group in enumerate(config.schedule):
-        upstream = group_fingerprint(number, config, context, upstream)
+        members = [stages[name] for name in group.stages]
+        names = {name for stage in members for name in stage.loss_names} if group.steps else set()
+        terms = {name: term for name, term in config.losses.items() if name in names}
+        upstream = group_fingerprint(number, config, terms, context, upstream)
         title = f"stage {number + 1} of {len(config.schedule)}  {' + '.join(group.stages)}"
         artefacts = GroupArtefacts(context.folder, number, upstream)
-        members = [stages[name] for name in group.stages]
         source = artefacts.find(members, beside=reuse)
         if source is not None:
             artefacts.adopt(source, stages, records)
@@ -146,8 +148,6 @@ def run_schedule(config: RunConfig, stages: Mapping[str, Stage], context: Contex
             continue
         whole = WholeRun(context, records, partial(iterate, context.store, CHUNK))
         if group.steps:
-            names = {name for stage in members for name in stage.loss_names}
-            terms = {name: term for name, term in config.losses.items() if name in names}
             balancer = Balancer(terms, config.balancing).to(context.device)
             trainer = GroupTrainer(number, group, members, context, whole, terms, balancer)
             trainer.train(upstream, f"{title}  {context.device}")
@@ -162,12 +162,17 @@ def run_schedule(config: RunConfig, stages: Mapping[str, Stage], context: Contex
         artefacts.complete(members, records)
 
 
-def group_fingerprint(number: int, config: RunConfig, context: Context, upstream: str) -> str:
-    """What the artefacts of a group depend on: its configuration, those before it, the data, the seed, the code."""
+def group_fingerprint(
+    number: int, config: RunConfig, terms: Mapping[str, LossTerm], context: Context, upstream: str
+) -> str:
+    """What the artefacts of a group depend on: its configuration, those before it, the data, the seed, the code.
+
+    `terms` are the losses that train the group: a run that differs in others takes the group over.
+    """
     group = config.schedule[number]
     sections = {name: context.config["stages"][name] for name in group.stages}
-    resolved = context.config
+    losses = {name: term.model_dump(mode="json") for name, term in terms.items()}
     return fingerprint(
         [upstream, __version__, context.store.fingerprint, context.seed, str(context.device), number],
-        [sections, group.model_dump(mode="json"), resolved["losses"], resolved["balancing"]],
+        [sections, group.model_dump(mode="json"), losses, config.balancing if terms else None],
     )

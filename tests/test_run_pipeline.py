@@ -3,6 +3,7 @@
 import errno
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -88,6 +89,18 @@ def test_results_are_never_overwritten_and_earlier_groups_are_used_again(
     assert "stickman2d_split_smoke-2" in said and "already done" in said
     assert main([*command("stickman2d_split_smoke", tmp_path), "--fresh"]) == 0
     assert (tmp_path / "runs" / "stickman2d_split_smoke-3" / "results" / "report.html").is_file()
+
+
+def test_a_run_that_differs_in_later_losses_takes_the_first_guesses_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command("h36m_split_smoke", tmp_path)) == 0
+    capsys.readouterr()
+    assert main(command("h36m_split_smoke", tmp_path, "losses.lift_bones.weight=2.0")) == 0
+    said = capsys.readouterr().out
+    for number in (1, 2, 3):
+        assert re.search(rf"stage {number} of 5.*already done", said)
+    assert not re.search("stage 4 of 5.*already done", said)
 
 
 @pytest.mark.parametrize(
