@@ -28,6 +28,11 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def file_fingerprint(path: Path) -> str:
+    """Sixteen hexadecimal digits of what a file holds."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
 def write_atomic(path: Path, text: str) -> None:
     """Write `text` so that `path` holds either the old or the new content, whatever happens meanwhile."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,16 +1,18 @@
 """Stage 1: images to keypoints. The detector of chapter 4, trained by the tasks that the configuration names."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
 from einops import rearrange
 from jaxtyping import Float
-from pydantic import Field
+from pydantic import Field, computed_field, field_validator
 from torch import Tensor
 from torch.nn import functional
 
 from articulate.config import StrictModel
+from articulate.data.few_labels import LabelledFrames, keypoint_of_landmark, read_labelled_frames
 from articulate.errors import ConfigError
 from articulate.keypoints.detector import Detection, KeypointDetector, KeypointDetectorConfig
 from articulate.keypoints.mask_terms import mask_attraction, mask_coverage
@@ -18,6 +20,7 @@ from articulate.keypoints.multi_task import MultiTask, MultiTaskConfig, Shape
 from articulate.keypoints.seed_loss import seed_cross_entropy
 from articulate.keypoints.watch import HealthWatch
 from articulate.records import Clips, Seeds, Tracks
+from articulate.runs import file_fingerprint
 from articulate.schedule import Context, Moment, Stage, WholeRun
 from articulate.state import State
 from stages.pictures import contact_sheet, keypoint_picture
@@ -39,6 +42,24 @@ class KeypointsConfig(StrictModel):
     detector: dict = Field({}, description="numbers of the detector beside num_keypoints")
     tasks: dict[str, dict] = {"reconstruction": {}}
     shapes: tuple[Shape, ...] = ("jensen_shannon",)
+    labels: dict[str, Path] = Field(
+        {}, description="loss `labels`: name of a clip -> file of frames of it that were labelled by hand (.npz)"
+    )
+    labels_per_step: int = Field(8, ge=1, description="labelled frames drawn for every step")
+
+    @field_validator("labels")
+    @classmethod
+    def files_exist(cls, labels: dict[str, Path]) -> dict[str, Path]:
+        """Every file of labels is there."""
+        absent = [str(path) for path in labels.values() if not path.is_file()]
+        if absent:
+            raise ValueError(f"no such file of labels: {', '.join(absent)}")
+        return labels
+
+    @computed_field  # what the files hold is part of what a run depends on
+    def label_contents(self) -> list[str]:
+        """Fingerprints of the files of labels."""
+        return [file_fingerprint(path) for path in self.labels.values()]
 
 
 class KeypointsStage(Stage):
@@ -48,11 +69,12 @@ class KeypointsStage(Stage):
     Config = KeypointsConfig
     consumes = (Clips,)
     produces = Tracks
+    landmarks: Tensor
 
     def __init__(self, config: KeypointsConfig, context: Context) -> None:
         super().__init__()
         self.config = config
-        self.watch = HealthWatch(context.say, at_end=config.seeds)
+        self.watch = HealthWatch(context.say, at_end=config.seeds or bool(config.labels))
         size = context.store.image_size
         settings = KeypointDetectorConfig(num_keypoints=config.num_keypoints, **config.detector)
         self.detector = KeypointDetector(settings)
@@ -72,8 +94,39 @@ class KeypointsStage(Stage):
                 f"keypoints.mask_terms: the store {context.store.path} holds no foreground masks; "
                 "use keypoints.mask_terms=false, or a recipe option that makes masks"
             )
+        self.labelled: LabelledFrames | None = None
+        self.register_buffer("landmarks", torch.zeros(0, dtype=torch.int64))
+        if config.labels:
+            self.labelled = read_labelled_frames(context.store, config.labels)
+            # The tree's and the seeds' own order of keypoints decides, once they are known (`begin`).
+            self.landmarks = keypoint_of_landmark(self.labelled.xy, None, config.num_keypoints)
         names = [*task_settings.loss_names(), *(["seeds"] if config.seeds else [])]
+        names += ["labels"] if config.labels else []
         self.loss_names = (*names, *(("mask_attraction", "mask_coverage") if config.mask_terms else ()))
+
+    def begin(self, run: WholeRun) -> None:
+        """Give every labelled landmark the keypoint that already follows it, where seeds are known."""
+        if self.labelled is not None and Seeds in run.records:
+            seeds = run.records[Seeds].xy[0, self.labelled.rows]
+            found = keypoint_of_landmark(self.labelled.xy, seeds, self.config.num_keypoints)
+            self.landmarks.copy_(found)
+
+    def label_loss(self, labelled: LabelledFrames, generator: torch.Generator) -> Tensor:
+        """Cross-entropy of the heatmaps to the landmarks of some labelled frames, drawn anew in every step."""
+        device = self.landmarks.device
+        pick = torch.randint(
+            len(labelled.rows), (self.config.labels_per_step,), generator=generator, device=generator.device
+        ).cpu()
+        clips, index = labelled.clips, labelled.clips.index
+        assert index is not None
+        drawn = Clips(
+            frames=clips.frames[pick],
+            index=type(index)(clip=index.clip[pick], frame=index.frame[pick]),
+            mask=None if clips.mask is None else clips.mask[pick],
+        ).to(device)
+        xy = labelled.xy[pick].to(device)
+        heatmaps = self.detector(self.images(drawn)).heatmaps[:, self.landmarks]
+        return seed_cross_entropy(heatmaps, xy, torch.ones_like(xy[..., 0]), self.detector.config)
 
     def images(self, clips: Clips) -> Tensor:
         """Frames [B * T, 3, H, W], grey outside the mask, reduced as configured."""
@@ -109,6 +162,8 @@ class KeypointsStage(Stage):
             seeds, settings = state[Seeds], self.detector.config
             xy, score = (rearrange(value, "b t k ... -> (b t) k ...") for value in (seeds.xy, seeds.score))
             losses["seeds"] = seed_cross_entropy(result.detection.heatmaps, xy, score, settings)
+        if self.labelled is not None:
+            losses["labels"] = self.label_loss(self.labelled, moment.generator)
         if self.config.mask_terms:
             xy = result.detection.xy
             assert clips.mask is not None
