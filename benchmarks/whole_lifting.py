@@ -64,7 +64,7 @@ def measure(store: ClipStore, seed: int) -> dict[str, dict[str, float]]:
     match = keypoints.match_keypoints(seeds.xy[fit], xy[fit], visible[fit])
     tree, score = root_tree(seeds.edges, num_keypoints=seeds.xy.shape[1]).edges, trusted(seeds.score)
     lifter, run = lifted(seeds.xy, score, clip, tree, seed)
-    better = refined_run(run, seeds.xy, score, clip, tree, lifter, seeds.order, RefinementConfig())
+    better, _ = refined_run(run, seeds.xy, score, clip, tree, lifter, seeds.order, RefinementConfig())
     for name, one in (("found keypoints and tree, lifted", run), ("found keypoints and tree, refined", better)):
         found[name] = scored(one.joints, median_bone_lengths(one.joints, tree).mean(), match)
         found[name]["confidence"] = one.confidence[score_on].mean().item()

@@ -12,6 +12,7 @@ from torch import Tensor
 from articulate.config import StrictModel, validate
 from articulate.errors import ConfigError
 from articulate.lifting.body_refinement import RefinementConfig
+from articulate.lifting.heading_fit import HeadingFit
 from articulate.lifting.inputs import seen_points, trusted
 from articulate.lifting.motion import in_bone_units, rigid
 from articulate.lifting.refined_run import refined_run
@@ -39,7 +40,7 @@ class LiftingConfig(StrictModel):
     )
     settle: bool = Field(True, description="bring depths to the bone lengths of their clip, blend the solver")
     run: RunConfig = RunConfig.model_validate({})
-    refine: bool = Field(True, description="refine all frames as one body where seeds know the order of depth")
+    refine: bool = Field(True, description="refine frames as one body where views vary or the order of depth is known")
     refinement: RefinementConfig = RefinementConfig.model_validate({})
     rigid: bool = Field(True, description="walk the tree with constant bone lengths over the whole run")
 
@@ -120,9 +121,12 @@ class LiftingStage(Stage):
             )
             order = run.records[Seeds].order if Seeds in run.records else None
             if self.config.refine:
-                lifted = refined_run(
+                lifted, model = refined_run(
                     lifted, xy, score, clip, skeleton.edges, self.lifter, order, self.config.refinement
                 )
+                if model is not None:
+                    # New video is read with the Gaussian of the refined poses.
+                    self.lifter.learn_from(HeadingFit(model, 0.0, self.lifter.teacher.track_noise))
             run.context.say(f"lifting: {lifted.statement}")
             joints, confidence = lifted.joints, lifted.confidence[None]
         else:

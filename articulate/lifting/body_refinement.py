@@ -34,6 +34,9 @@ class RefinementConfig(StrictModel):
     order_softness: float = Field(0.03, gt=0)
     stiff_bones: float = Field(0.05, gt=0, description="first of `bones` in the attempt that trusts the first signs")
     stiff_ridge: float = Field(0.1, gt=0, description="first of `ridge` in that attempt")
+    rereadings: int = Field(2, ge=0, description="times that poses are read again from the Gaussian of the best ones")
+    reading_rounds: int = Field(15, ge=1, description="of expectation maximisation, each time")
+    reading_ridge: float = Field(0.1, gt=0, description="least spread of the Gaussian that it starts from")
     elevation_step: float = Field(0.05, gt=0, description="rad around the heading model's, where the best is sought")
 
     def stiff(self) -> "RefinementConfig":
@@ -55,10 +58,15 @@ class Body:
 
 @dataclass(frozen=True)
 class Refined:
-    """Refined joints (float64), and their energy: lower is likelier, also between elevations."""
+    """Refined joints (float64), and their energy: lower is likelier, also between elevations.
+
+    `mean` (pose in the body's frame) and `elevation` are of the reading of depth that was taken.
+    """
 
     joints: Float[Tensor, "N K 3"]
     energy: float
+    mean: Float[Tensor, "K 3"]
+    elevation: float
 
 
 @dataclass(frozen=True)
@@ -94,7 +102,8 @@ def refine_body(
     prior = body_prior(joints, mean, elevation, body.clip, config.ridge[1])
     energy = whole_energy(joints, log_lengths, body, prior, sizes_of(1.0, config), config)
     # The Gaussian's normalisation counts too, or a wider Gaussian would always be the better one.
-    return Refined(joints, energy.item() - config.prior * len(joints) * prior.whitening.diagonal().log().sum().item())
+    volume = len(joints) * prior.whitening.diagonal().log().sum().item()
+    return Refined(joints, energy.item() - config.prior * volume, prior.mean, elevation)
 
 
 def sizes_of(progress: float, config: RefinementConfig) -> Sizes:

@@ -8,12 +8,16 @@ from torch import Tensor
 
 from articulate.lifting.body_refinement import Body, Refined, RefinementConfig, refine_body
 from articulate.lifting.depth_evidence import depth_evidence
+from articulate.lifting.heading_model import HeadingModel
+from articulate.lifting.in_plane import seen_from_above
 from articulate.lifting.inputs import prepare
+from articulate.lifting.rereading import model_of_poses, read_again
 from articulate.lifting.run import LiftedRun
 from articulate.lifting.views import ViewLifter
 from articulate.records import DepthOrder
 
-LEAST_ENTRIES = 0.5  # per frame; fewer do not tell a pose from its mirror image
+LEAST_ENTRIES = 0.5  # of the order of depth per frame; with fewer, views must vary, or a pose and its mirror are alike
+LEAST_FRAMES = 100  # fewer make no Gaussian of poses; with the order of depth, any number will do
 DOUBT = 0.12  # depth of a bone, in subject sizes, at which its sign is hardly better known than its neighbours'
 SURE = 0.95  # what all refinements agree on can still be wrong: they share one start and one Gaussian of poses
 
@@ -27,40 +31,57 @@ def refined_run(
     lifter: ViewLifter,
     order: DepthOrder | None,
     config: RefinementConfig,
-) -> LiftedRun:
-    """The run with joints refined by the order of depth, which decides the reflection; `lifted` where there is none.
+) -> tuple[LiftedRun, HeadingModel | None]:
+    """The run with all joints refined together, and the heading model that they make, for frames to come.
 
-    Needs the lifter's heading model, and entries for every second frame. Refined softly and stiffly, then at two more
-    elevations, then at the one where a parabola through the energies is lowest. The sign of a bone's dz is as sure as
-    the five refinements agree on it and as its depth is large, at most `SURE`.
+    As it is, and None, without a heading model or where neither views nor the order of depth say enough. Refined softly
+    and stiffly, then from poses read again under the Gaussian of the best ones, then at two more elevations and at the
+    one where a parabola through the energies is lowest. Where the order is known it decides the reflection. The sign of
+    a bone's dz is as sure as all refinements agree on it and as its depth is large, at most `SURE`.
     """
     model, keep = lifter.teacher.model, lifted.joints.isfinite().all(-1).all(-1)
-    if model is None or order is None or len(order.frame) < LEAST_ENTRIES * int(keep.sum()):
-        return lifted
+    ordered = order is not None and len(order.frame) >= LEAST_ENTRIES * int(keep.sum())
+    varied = lifted.coverage.choice == "views" and int(keep.sum()) >= LEAST_FRAMES
+    varied = varied and not seen_from_above(xy[keep].double().cpu().numpy())
+    if model is None or not (ordered or varied):
+        return lifted, None
     prepared = prepare(xy[keep], score[keep], lifter.scale.cpu())
     scale, centre = lifter.scale.item(), prepared.centre.double()
-    evidence = depth_evidence(order, keep, scale)
+    evidence = None if order is None else depth_evidence(order, keep, scale)
     body = Body(prepared.points.double(), (prepared.weight > 0).double(), clip[keep], edges, evidence)
     start = lifted.joints[keep].double()
     start = torch.cat([start[..., :2] - centre, start[..., 2:]], -1) / scale
-    mean, middle, step = model.mean.double(), model.elevation, config.elevation_step
     # Soft first rounds mend many wrong signs, stiff ones keep right ones: the lower energy tells which was called for.
-    soft, stiff = (refine_body(start, body, mean, middle, one) for one in (config, config.stiff()))
-    chosen = config if soft.energy <= stiff.energy else config.stiff()
-    low, high = (refine_body(start, body, mean, middle + shift, chosen) for shift in (-step, step))
-    elevation = middle + lowest([low, min(soft, stiff, key=lambda one: one.energy), high], step)
-    tried = [soft, stiff, low, high, refine_body(start, body, mean, elevation, chosen)]
-    best = min(tried, key=lambda one: one.energy)
+    kinds, read, step = (config, config.stiff()), model, config.elevation_step
+    tried = [refine_body(start, body, read.mean, read.elevation, one) for one in kinds]
+    chosen = kinds[tried.index(likeliest(tried))]
+    for _ in range(config.rereadings):
+        best = likeliest(tried)
+        again = model_of_poses(best.joints, body.clip, best.mean, best.elevation, config.reading_ridge, model)
+        joints, again = read_again(again, prepared, body.clip, edges, lifter, config.reading_rounds)
+        tried.append(refine_body(joints, body, again.mean, again.elevation, chosen))
+        if tried[-1] is likeliest(tried):
+            start, read = joints, again
+    low, high = (refine_body(start, body, read.mean, read.elevation + shift, chosen) for shift in (-step, step))
+    elevation = read.elevation + lowest([low, likeliest(tried), high], step)
+    tried += [low, high, refine_body(start, body, read.mean, elevation, chosen)]
+    best = likeliest(tried)
     joints = torch.cat([best.joints[..., :2] * scale + centre, best.joints[..., 2:] * scale], -1)
     joints = torch.cat([joints[..., :2], joints[..., 2:] - joints[..., 2:].mean(1, keepdim=True)], -1)
     whole, confidence = lifted.joints.clone(), lifted.confidence.clone()
     whole[keep], confidence[keep] = joints.to(whole), agreement(best, tried, edges).to(confidence)
-    often, wrong = len(order.frame) / int(keep.sum()), 100 * evidence.violated(best.joints[..., 2])
-    words = (
-        f"{lifted.statement} Limbs cover others {often:.1f} times a frame; the joints, refined as one body with that, "
-        f"contradict {wrong:.0f} % of it."
-    )
-    return replace(lifted, joints=whole, confidence=confidence, statement=words)
+    words = f"{lifted.statement} All frames were refined as one body"
+    if order is not None and evidence is not None:
+        often, wrong = len(order.frame) / int(keep.sum()), 100 * evidence.violated(best.joints[..., 2])
+        words += f": limbs cover others {often:.1f} times a frame, and the joints contradict {wrong:.0f} % of it"
+    words += "."
+    found = model_of_poses(best.joints, body.clip, best.mean, best.elevation, config.reading_ridge, model)
+    return replace(lifted, joints=whole, confidence=confidence, statement=words), found
+
+
+def likeliest(tried: list[Refined]) -> Refined:
+    """The refinement with the least energy."""
+    return min(tried, key=lambda one: one.energy)
 
 
 def lowest(tried: list[Refined], step: float) -> float:

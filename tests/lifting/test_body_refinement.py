@@ -9,8 +9,12 @@ from articulate.geometry.rotations import rotation_about
 from articulate.lifting.body_prior import body_prior, likeliest_path
 from articulate.lifting.body_refinement import Body, RefinementConfig, first_lengths, refine_body
 from articulate.lifting.depth_evidence import depth_evidence
-from articulate.lifting.inputs import trusted
+from articulate.lifting.heading_fit import HeadingFit
+from articulate.lifting.heading_model import HeadingModel
+from articulate.lifting.inputs import prepare, trusted
 from articulate.lifting.refined_run import Refined, agreement, lowest
+from articulate.lifting.rereading import model_of_poses, read_again
+from articulate.lifting.views import ViewLifter, ViewsConfig
 from articulate.records import DepthOrder, Seeds
 
 EDGES = torch.tensor([[0, 1], [1, 2], [2, 3], [1, 4], [4, 5]])
@@ -18,6 +22,11 @@ REST = torch.tensor(
     [[0, 0.6, 0], [0, -0.4, 0], [0.5, -0.4, 0.1], [0.6, 0.1, 0.3], [-0.5, -0.4, 0.1], [-0.6, 0.0, 0.5]]
 ).double()
 ELEVATION = 0.15
+
+
+def refined(joints: torch.Tensor, energy: float) -> Refined:
+    """A finished refinement of which only joints and energy matter."""
+    return Refined(joints, energy, REST, ELEVATION)
 
 
 def turning_body(frames: int = 90) -> tuple[torch.Tensor, torch.Tensor]:
@@ -105,15 +114,15 @@ def test_the_cheapest_path_equals_brute_force():
 
 
 def test_elevation_is_at_the_bottom_of_the_parabola():
-    energies = [Refined(REST[None], (0.02 - x) ** 2) for x in (-0.05, 0.0, 0.05)]
+    energies = [refined(REST[None], (0.02 - x) ** 2) for x in (-0.05, 0.0, 0.05)]
     assert lowest(energies, 0.05) == pytest.approx(0.02)
 
 
 def test_refinements_that_disagree_are_not_sure():
     joints, _ = turning_body(20)
     mirror = joints * joints.new_tensor([1.0, 1.0, -1.0])
-    same = agreement(Refined(joints, 0.0), [Refined(joints, 0.0)], EDGES)
-    apart = agreement(Refined(joints, 0.0), [Refined(joints, 0.0), Refined(mirror, 1.0)], EDGES)
+    same = agreement(refined(joints, 0.0), [refined(joints, 0.0)], EDGES)
+    apart = agreement(refined(joints, 0.0), [refined(joints, 0.0), refined(mirror, 1.0)], EDGES)
     assert same.min() >= 0.5
     assert (apart - 0.5).abs().max() < 0.05
     assert first_lengths(joints, EDGES).isfinite().all()
@@ -133,3 +142,24 @@ def test_seeds_keep_the_order_through_a_file(tmp_path):
 
 def test_guessed_places_of_hidden_points_do_not_steer_the_lifting():
     assert trusted(torch.tensor([0.0, 0.05, 0.2, 1.0])).tolist() == [0, 0, 1, 1]
+
+
+def test_poses_read_again_mend_frames_that_were_read_in_the_mirror():
+    """Every third frame turned inside out: the other frames' Gaussian reads most of them rightly again."""
+    joints, clip = turning_body(240)
+    generator = torch.Generator().manual_seed(0)
+    lifter = ViewLifter(6, ViewsConfig(), generator)
+    lifter.calibrate(joints[..., :2].float(), None)
+    scale = lifter.scale.item()
+    prepared = prepare(joints[..., :2].float(), None, lifter.scale)
+    mean = (REST - REST.mean(0)) / scale
+    lifter.learn_from(HeadingFit(HeadingModel(mean, 0.05 * torch.eye(18).double(), ELEVATION, 0.03, 36), 0.0, 0.01))
+    wrong = joints / scale
+    wrong[::3, :, 2] *= -1
+    model = model_of_poses(wrong, clip, mean, ELEVATION, 0.1, lifter.teacher.model)
+    again, better = read_again(model, prepared, clip, EDGES, lifter, 10)
+    centred = again - again.mean(1, keepdim=True)
+    before = (wrong - joints / scale)[..., 2].abs().mean()
+    after = (centred - joints / scale)[..., 2].abs().mean()
+    assert after < 0.4 * before
+    assert better.elevation == ELEVATION
