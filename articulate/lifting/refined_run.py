@@ -54,7 +54,7 @@ def refined_run(
     # Soft first rounds mend many wrong signs, stiff ones keep right ones: the lower energy tells which was called for.
     kinds, read, step = (config, config.stiff()), model, config.elevation_step
     tried = [refine_body(start, body, read.mean, read.elevation, one) for one in kinds]
-    chosen = kinds[tried.index(likeliest(tried))]
+    chosen = kinds[0] if tried[0].energy <= tried[1].energy else kinds[1]
     for _ in range(config.rereadings):
         best = likeliest(tried)
         again = model_of_poses(best.joints, body.clip, best.mean, best.elevation, config.reading_ridge, model)
