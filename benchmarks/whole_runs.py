@@ -79,15 +79,20 @@ def key_of(body: Body, method: str, seed: int, arguments: argparse.Namespace) ->
 
 def measure_runs(arguments: argparse.Namespace, spent: Callable[[], float]) -> list[Row]:
     """Rows of all planned cells that are known or fit into the budget; every new cell is written at once."""
-    cells = json.loads(CELLS.read_text()) if CELLS.is_file() else {}
     for body, method, seed in planned(arguments):
         key = key_of(body, method, seed, arguments)
-        if key not in cells and spent() < arguments.budget:
-            cells[key] = cell(body, method, seed, arguments)
-            CELLS.write_text(json.dumps(cells, indent=1) + "\n")
-            shown = {k: round(v, 3) for k, v in cells[key]["scores"].items() if k in SHOWN}
+        if key not in known_cells() and spent() < arguments.budget:
+            found = cell(body, method, seed, arguments)
+            # Read again: another process may have measured other cells meanwhile.
+            CELLS.write_text(json.dumps(known_cells() | {key: found}, indent=1) + "\n")
+            shown = {k: round(v, 3) for k, v in found["scores"].items() if k in SHOWN and v is not None}
             print(f"whole: {body.name}, {method}, seed {seed}: {shown}", file=sys.stderr, flush=True)
-    return run_rows(arguments, cells)
+    return run_rows(arguments, known_cells())
+
+
+def known_cells() -> dict[str, dict]:
+    """All cells that were ever measured."""
+    return json.loads(CELLS.read_text()) if CELLS.is_file() else {}
 
 
 SHOWN = ("error_body", "rigid_f1", "over_flat", "switches_per_1000", "unmatched")
