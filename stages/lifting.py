@@ -122,7 +122,7 @@ class LiftingStage(Stage):
             order = run.records[Seeds].order if Seeds in run.records else None
             if self.config.refine:
                 lifted, model = refined_run(
-                    lifted, xy, score, clip, skeleton.edges, self.lifter, order, self.config.refinement
+                    lifted, xy, score, clip, skeleton.edges, self.lifter, order, self.config.refinement, skeleton.mirror
                 )
                 if model is not None:
                     # New video is read with the Gaussian of the refined poses.

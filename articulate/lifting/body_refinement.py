@@ -34,6 +34,9 @@ class RefinementConfig(StrictModel):
     order_softness: float = Field(0.03, gt=0)
     stiff_bones: float = Field(0.05, gt=0, description="first of `bones` in the attempt that trusts the first signs")
     stiff_ridge: float = Field(0.1, gt=0, description="first of `ridge` in that attempt")
+    symmetry: float = Field(
+        0.0, ge=0, description="expected difference of log lengths of mirrored bones, such as 0.03; 0: no such belief"
+    )
     rereadings: int = Field(2, ge=0, description="times that poses are read again from the Gaussian of the best ones")
     reading_rounds: int = Field(15, ge=1, description="of expectation maximisation, each time")
     reading_ridge: float = Field(0.1, gt=0, description="least spread of the Gaussian that it starts from")
@@ -47,13 +50,14 @@ class RefinementConfig(StrictModel):
 
 @dataclass(frozen=True)
 class Body:
-    """What does not change while joints are refined; lengths in subject sizes."""
+    """What does not change while joints are refined; lengths in subject sizes. `twins` number mirrored bones."""
 
     points: Float[Tensor, "N K 2"]
     known: Float[Tensor, "N K"]
     clip: Int[Tensor, " N"]
     edges: Int[Tensor, "L 2"]
     order: DepthEvidence | None
+    twins: Int[Tensor, "M 2"]
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,19 @@ def sizes_of(progress: float, config: RefinementConfig) -> Sizes:
     return Sizes(between(config.bones), between(config.acceleration), between(config.ridge))
 
 
+def mirrored_bones(edges: Int[Tensor, "L 2"], mirror: Int[Tensor, " K"] | None) -> Int[Tensor, "M 2"]:
+    """Pairs of bones that mirror each other, given every keypoint's mirror image (-1: in the middle, its own)."""
+    if mirror is None:
+        return torch.zeros(0, 2, dtype=torch.int64)
+    number = {frozenset(edge): i for i, edge in enumerate(edges.tolist())}
+    pairs = []
+    for i, (a, b) in enumerate(edges.tolist()):
+        image = frozenset(int(mirror[k]) if mirror[k] >= 0 else k for k in (a, b))
+        if number.get(image, -1) > i:
+            pairs.append((i, number[image]))
+    return torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2)
+
+
 def first_lengths(joints: Float[Tensor, "N K 3"], edges: Int[Tensor, "L 2"]) -> Float[Tensor, " L"]:
     """Logarithms of the bone lengths of first poses: above the median, because their depths are drawn towards zero."""
     bone = joints[:, edges[:, 1]] - joints[:, edges[:, 0]]
@@ -157,6 +174,10 @@ def whole_energy(
 ) -> Float[Tensor, ""]:
     """Everything that is lowered: the body, the Gaussian of poses and the order of depth."""
     energy = body_energy(joints, log_lengths, body, sizes, config.points) + config.prior * prior.frames(joints).sum()
+    if config.symmetry > 0 and len(body.twins):
+        first, second = log_lengths[body.twins].unbind(1)
+        # Counted once per frame, as everything else is: lengths are shared by all frames.
+        energy = energy + 0.5 * len(joints) * ((first - second) / config.symmetry).square().sum()
     if body.order is None:
         return energy
     return energy + config.order * body.order.frames(joints[..., 2], config.order_softness).sum()

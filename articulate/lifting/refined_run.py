@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from articulate.lifting.body_refinement import Body, Refined, RefinementConfig, refine_body
+from articulate.lifting.body_refinement import Body, Refined, RefinementConfig, mirrored_bones, refine_body
 from articulate.lifting.depth_evidence import depth_evidence
 from articulate.lifting.heading_model import HeadingModel
 from articulate.lifting.in_plane import seen_from_above
@@ -31,13 +31,15 @@ def refined_run(
     lifter: ViewLifter,
     order: DepthOrder | None,
     config: RefinementConfig,
+    mirror: Int[Tensor, " K"] | None = None,
 ) -> tuple[LiftedRun, HeadingModel | None]:
     """The run with all joints refined together, and the heading model that they make, for frames to come.
 
     As it is, and None, without a heading model or where neither views nor the order of depth say enough. Refined softly
     and stiffly, then from poses read again under the Gaussian of the best ones, then at two more elevations and at the
     one where a parabola through the energies is lowest. Where the order is known it decides the reflection. The sign of
-    a bone's dz is as sure as all refinements agree on it and as its depth is large, at most `SURE`.
+    a bone's dz is as sure as all refinements agree on it and as its depth is large, at most `SURE`. `mirror` is every
+    keypoint's mirror image, for `config.symmetry`.
     """
     model, keep = lifter.teacher.model, lifted.joints.isfinite().all(-1).all(-1)
     ordered = order is not None and len(order.frame) >= LEAST_ENTRIES * int(keep.sum())
@@ -48,7 +50,8 @@ def refined_run(
     prepared = prepare(xy[keep], score[keep], lifter.scale.cpu())
     scale, centre = lifter.scale.item(), prepared.centre.double()
     evidence = None if order is None else depth_evidence(order, keep, scale)
-    body = Body(prepared.points.double(), (prepared.weight > 0).double(), clip[keep], edges, evidence)
+    twins = mirrored_bones(edges, mirror)
+    body = Body(prepared.points.double(), (prepared.weight > 0).double(), clip[keep], edges, evidence, twins)
     start = lifted.joints[keep].double()
     start = torch.cat([start[..., :2] - centre, start[..., 2:]], -1) / scale
     # Soft first rounds mend many wrong signs, stiff ones keep right ones: the lower energy tells which was called for.

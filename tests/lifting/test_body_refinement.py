@@ -7,7 +7,7 @@ import torch
 
 from articulate.geometry.rotations import rotation_about
 from articulate.lifting.body_prior import body_prior, likeliest_path
-from articulate.lifting.body_refinement import Body, RefinementConfig, first_lengths, refine_body
+from articulate.lifting.body_refinement import Body, RefinementConfig, first_lengths, mirrored_bones, refine_body
 from articulate.lifting.depth_evidence import depth_evidence
 from articulate.lifting.heading_fit import HeadingFit
 from articulate.lifting.heading_model import HeadingModel
@@ -66,7 +66,7 @@ def test_refinement_recovers_depths_and_takes_the_reflection_that_was_seen(mirro
     wrong = torch.rand(points.shape[:2], generator=generator) < 0.05
     points[wrong] += 0.5
     evidence = depth_evidence(true_order(joints), torch.ones(len(joints), dtype=torch.bool), 1.0)
-    body = Body(points, torch.ones(points.shape[:2]).double(), clip, EDGES, evidence)
+    body = Body(points, torch.ones(points.shape[:2]).double(), clip, EDGES, evidence, mirrored_bones(EDGES, None))
     mean, elevation = REST - REST.mean(0), -ELEVATION if mirrored else ELEVATION
     if mirrored:
         mean = mean * mean.new_tensor([1.0, 1.0, -1.0])
@@ -77,6 +77,22 @@ def test_refinement_recovers_depths_and_takes_the_reflection_that_was_seen(mirro
     assert evidence.violated(found.joints[..., 2]) < 0.05
     lengths = (found.joints[:, EDGES[:, 1]] - found.joints[:, EDGES[:, 0]]).norm(dim=-1)
     assert (lengths.std(0) / lengths.mean(0)).max() < 0.1
+
+
+def test_mirrored_bones_are_paired_and_get_one_length_when_that_is_believed():
+    twins = mirrored_bones(EDGES, torch.tensor([-1, -1, 4, 5, 2, 3]))
+    assert twins.tolist() == [[1, 3], [2, 4]]
+    assert len(mirrored_bones(EDGES, None)) == 0
+    joints, clip = turning_body(40)
+    body = Body(joints[..., :2], torch.ones(joints.shape[:2]).double(), clip, EDGES, None, twins)
+    mean = REST - REST.mean(0)
+    apart = []
+    for symmetry in (0.0, 0.001):
+        config = RefinementConfig(rounds=3, steps=15, symmetry=symmetry)
+        found = refine_body(joints, body, mean, ELEVATION, config).joints
+        length = (found[:, EDGES[:, 1]] - found[:, EDGES[:, 0]]).norm(dim=-1).mean(0)
+        apart.append((length[2] / length[4]).log().abs().item())
+    assert apart[1] < 0.5 * apart[0]
 
 
 def test_evidence_is_zero_where_the_order_holds_and_counts_what_it_contradicts():
