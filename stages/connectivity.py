@@ -128,9 +128,11 @@ class ConnectivityStage(Stage):
         points = run.records[Motion].joints[0] if self.config.use_depth else tracks.xy[0]
         covariance = None if self.config.use_depth else tracks.covariance[0]
         prior = self.prior(run.records[Seeds]) if Seeds in run.records else None
-        skeleton, _ = discover_skeleton(points, tracks.score[0], covariance, self.config.cost, self.support(run), prior)
+        skeleton, found = discover_skeleton(
+            points, tracks.score[0], covariance, self.config.cost, self.support(run), prior
+        )
         lengths = [clip.num_frames for clip in run.context.store.clips]
-        windows, edges = window_trees(points, lengths, self.config.window, self.config.cost, prior)
+        windows, edges = window_trees(points, lengths, self.config.window, self.config.cost, prior, mirror=found.mirror)
         return replace(skeleton, windows=windows, window_edges=edges)
 
     def prior(self, seeds: Seeds) -> Float[Tensor, "K K"]:

@@ -42,6 +42,7 @@ class ConnectivityConfig(BaseModel):
     rigid_tolerance: float = Field(default=0.003, ge=0, description="spread of rigid pairs, in body sizes")
     straight_tolerance: float = Field(default=0.01, ge=0, description="detour through a keypoint that bends nothing")
     outlier_threshold: float = Field(default=8.0, gt=0, description="robust deviations that make a frame an outlier")
+    symmetry: bool = Field(default=True, description="find left and right in the lengths; a tree that respects them")
     num_blocks: int = Field(default=10, ge=2, description="blocks of frames that the bootstrap resamples")
     num_resamples: int = Field(default=50, ge=1, description="bootstrap resamples for the edge posterior")
     seed: int = Field(default=0, description="of the resampling")

@@ -13,8 +13,9 @@ from articulate.skeleton.body_frame import centrality_cost, joint_fit_residual
 from articulate.skeleton.costs import ConnectivityConfig, mixed_cost
 from articulate.skeleton.groups import body_size, contract_groups, outlier_frames, rigid_groups, straight_keypoints
 from articulate.skeleton.rooting import mirrored_pairs, root_tree
-from articulate.skeleton.spanning import edges_to_mask, spanning_edges
+from articulate.skeleton.spanning import edges_to_mask
 from articulate.skeleton.statistics import LimbStatistics, PairStatistics
+from articulate.skeleton.symmetry import fitting_mirror, minimum_tree
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class Diagnostics:
 
     `stability` is the share of bootstrap resamples that hold each edge of the skeleton, `outlier_frames` the frames
     that were left out, `skipped` the frames without each keypoint, `merged` triples (a, k, b) in which k only lengthens
-    the straight limb from a to b, `mirrored` pairs of keypoints on branches of equal lengths.
+    the straight limb from a to b, `mirrored` pairs of keypoints on branches of equal lengths, or left and right where
+    the body's `mirror` was found (`symmetry.fitting_mirror`; the tree then respects it).
     """
 
     rigid_groups: list[list[int]]
@@ -32,6 +34,7 @@ class Diagnostics:
     skipped: Int[Tensor, " K"]
     merged: list[tuple[int, int, int]]
     mirrored: list[tuple[int, int]]
+    mirror: Int[Tensor, " K"] | None = None
 
     def noted(self, skeleton: Skeleton) -> Skeleton:
         """The skeleton with what is known of its keypoints beside their limbs."""
@@ -82,8 +85,10 @@ def discover_skeleton(
     pooled = evidence.statistics.pooled()
     cost = _cost(pooled, evidence, config)
     groups = rigid_groups(pooled, evidence.tolerance)
-    tree = root_tree(spanning_edges(contract_groups(cost, groups)), restlessness=pooled.velocity.nan_to_num(0).mean(1))
-    probability = edge_posterior(evidence, config)
+    mirror = fitting_mirror(pooled, cost, points.shape[-1] == 2) if config.symmetry else None
+    edges = minimum_tree(contract_groups(cost, groups), mirror)
+    tree = root_tree(edges, restlessness=pooled.velocity.nan_to_num(0).mean(1))
+    probability = edge_posterior(evidence, config, mirror)
     lengths = pooled.mean[tree.edges[:, 0], tree.edges[:, 1]]
     skeleton = Skeleton(
         edges=tree.edges,
@@ -97,7 +102,8 @@ def discover_skeleton(
         outlier_frames=torch.nonzero(outliers)[:, 0],
         skipped=(~torch.isfinite(work).all(dim=-1)).sum(dim=0),
         merged=straight_keypoints(tree.edges, pooled, config.straight_tolerance),
-        mirrored=mirrored_pairs(tree, lengths),
+        mirrored=mirrored_pairs(tree, lengths) if mirror is None or not _has_midline(mirror) else _twins(mirror),
+        mirror=mirror,
     )
     return found.noted(skeleton), found
 
@@ -166,7 +172,18 @@ def _cost(statistics: PairStatistics, evidence: _Evidence, config: ConnectivityC
     return cost if evidence.prior is None else cost * evidence.prior
 
 
-def edge_posterior(evidence: _Evidence, config: ConnectivityConfig) -> Float[Tensor, "K K"]:
+def _has_midline(mirror: Tensor) -> bool:
+    """Whether some keypoints are their own twins; a chain that looks the same from both ends has no left and right."""
+    return int((mirror == torch.arange(len(mirror))).sum()) > 1
+
+
+def _twins(mirror: Tensor) -> list[tuple[int, int]]:
+    return [(a, b) for a, b in enumerate(mirror.tolist()) if a < b]
+
+
+def edge_posterior(
+    evidence: _Evidence, config: ConnectivityConfig, mirror: Int[Tensor, " K"] | None = None
+) -> Float[Tensor, "K K"]:
     """Share of bootstrap resamples of whole blocks of frames (Kuensch 1989) whose tree holds each edge."""
     generator = torch_generator(config.seed, "connectivity", "bootstrap")
     count = evidence.statistics.num_blocks
@@ -175,5 +192,5 @@ def edge_posterior(evidence: _Evidence, config: ConnectivityConfig) -> Float[Ten
         chosen = torch.randint(count, (count,), generator=generator)
         pooled = evidence.statistics.pooled(chosen)
         cost = contract_groups(_cost(pooled, evidence, config), rigid_groups(pooled, evidence.tolerance))
-        total += edges_to_mask(spanning_edges(cost), total.shape[0], torch.float64)
+        total += edges_to_mask(minimum_tree(cost, mirror), total.shape[0], torch.float64)
     return total / config.num_resamples

@@ -5,7 +5,8 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from articulate.errors import DataError
-from articulate.skeleton.spanning import edges_to_mask, spanning_edges, tree_edges
+from articulate.skeleton.spanning import edges_to_mask, tree_edges
+from articulate.skeleton.symmetry import minimum_tree
 
 
 class TreeTracker:
@@ -14,12 +15,20 @@ class TreeTracker:
     The log of the costs is averaged with `momentum`. An edge of the current tree counts as `margin` cheaper (a factor
     in (0, 1]: 0.8 means a rival must cost less than 0.8 of it); the minimum tree under this bonus must come
     out the same `patience` updates in a row before it replaces the current one. `changes` counts replacements.
+    Trees respect `mirror` (see `symmetry`) where given.
     """
 
-    def __init__(self, num_keypoints: int, momentum: float = 0.9, margin: float = 0.8, patience: int = 3) -> None:
+    def __init__(
+        self,
+        num_keypoints: int,
+        momentum: float = 0.9,
+        margin: float = 0.8,
+        patience: int = 3,
+        mirror: Int[Tensor, " K"] | None = None,
+    ) -> None:
         if not 0 <= momentum < 1 or not 0 < margin <= 1 or patience < 1:
             raise ValueError(f"momentum {momentum}, margin {margin}, patience {patience}: need [0, 1), (0, 1], >= 1")
-        self.momentum, self.margin, self.patience = momentum, margin, patience
+        self.momentum, self.margin, self.patience, self.mirror = momentum, margin, patience, mirror
         self.log_cost = torch.zeros(num_keypoints, num_keypoints, dtype=torch.float64)
         self.mask = torch.zeros(num_keypoints, num_keypoints, dtype=torch.float64)
         self.rival = torch.zeros_like(self.mask)
@@ -43,7 +52,7 @@ class TreeTracker:
         self.log_cost = fresh if seen == 0 else self.momentum * self.log_cost + (1 - self.momentum) * fresh
         self.counts[0] += 1
         bonus = float(torch.log(torch.tensor(self.margin, dtype=torch.float64)))
-        best = spanning_edges(self.log_cost + bonus * self.mask)
+        best = minimum_tree(self.log_cost + bonus * self.mask, self.mirror)
         winner = edges_to_mask(best, self.mask.shape[0], torch.float64)
         if seen == 0:
             self.mask = winner

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from articulate.skeleton.costs import ConnectivityConfig
 from articulate.skeleton.discover import tree_cost
-from articulate.skeleton.spanning import spanning_edges
+from articulate.skeleton.symmetry import minimum_tree
 from articulate.skeleton.tracker import TreeTracker
 
 # Frames without which distances say nothing of what is rigid.
@@ -34,16 +34,18 @@ def window_trees(
     prior: Float[Tensor, "K K"] | None = None,
     margin: float = 0.8,
     patience: int = 2,
+    mirror: Int[Tensor, " K"] | None = None,
 ) -> tuple[Int[Tensor, "W 2"], Int[Tensor, "W L 2"]]:
     """First and last row, and tree, of every clip (`window` = 0) or of rolling windows of `window` frames.
 
     `lengths` are the clips' numbers of frames, one after the other in `points`. Within a clip the tree follows its
     windows with hysteresis (`TreeTracker` without averaging, since windows overlap). Windows with a keypoint that is
-    never seen, or of fewer than 8 frames, are left out.
+    never seen, or of fewer than 8 frames, are left out. Trees
+    respect `mirror` where given.
     """
     rows, trees = [], []
     for windows in rolling_windows(lengths, window):
-        tracker = TreeTracker(points.shape[1], momentum=0.0, margin=margin, patience=patience)
+        tracker = TreeTracker(points.shape[1], 0.0, margin, patience, mirror)
         for first, last in windows:
             part = points[first : last + 1]
             seen = torch.isfinite(part).all(dim=-1)
@@ -51,7 +53,7 @@ def window_trees(
                 continue
             cost = tree_cost(part, config=config, prior=prior)
             rows.append([first, last])
-            trees.append(tracker.update(cost) if window else spanning_edges(cost))
+            trees.append(tracker.update(cost) if window else minimum_tree(cost, mirror))
     shape = (len(rows), points.shape[1] - 1, 2)
     edges = torch.stack(trees) if trees else torch.zeros(shape, dtype=torch.int64)
     return torch.tensor(rows, dtype=torch.int64).reshape(-1, 2), edges
