@@ -223,7 +223,7 @@ def threads(repeats: int) -> list[Row]:
     The second does not need idle cores: it says how evenly the work is divided, and what the division costs.
     """
     rows = []
-    for size, batch in ((128, 8), (256, 16)):
+    for size, batch in ((128, 8), (128, 64), (256, 16)):
         for profile in ("gaussian", "student"):
             method, scene = methods(size, profile)["ours"], inputs(0, batch, 16)
             slope = torch.rand(batch, 1, size, size)
@@ -240,6 +240,10 @@ def threads(repeats: int) -> list[Row]:
             for metric, found in (("two threads over one", best), ("whole over the longer of two shares", parts)):
                 rows.append(Row("T9", data, label, metric, "x", [found[1] / found[2]],
                                 note=f"{1e3 * found[1]:.2f} ms and {1e3 * found[2]:.2f} ms"))  # fmt: skip
+            # Amdahl (1967): allocation, autograd and NumPy around the kernels are not divided.
+            limit = best[1] / (best[1] - parts[1] / 2)
+            rows.append(Row("T9", data, label, "limit for two threads, kernels alone divided", "x", [limit],
+                            note=f"{parts[1] / best[1]:.2f} of the time in kernels"))  # fmt: skip
     return rows
 
 
