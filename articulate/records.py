@@ -282,9 +282,12 @@ class Camera(Record):
 
 @dataclass(frozen=True)
 class Motion(Record):
-    """3D joints in the camera frame (unit: mean bone length), with constant bone lengths along the tree."""
+    """3D joints in the camera frame (unit: mean bone length), with constant bone lengths along the tree.
 
-    framewise: ClassVar[tuple[str, ...]] = ("joints", "confidence")
+    `places` are where joints that were refined as one body lie in the image, before their bones got constant lengths.
+    """
+
+    framewise: ClassVar[tuple[str, ...]] = ("joints", "confidence", "places")
     clipwise: ClassVar[tuple[str, ...]] = ("bone_lengths",)
 
     joints: Float[Tensor, "B T K 3"]
@@ -292,6 +295,7 @@ class Motion(Record):
     camera: Camera
     confidence: Float[Tensor, "B T L"] | None = None
     index: FrameIndex | None = None
+    places: Float[Tensor, "B T K 2"] | None = None
 
     @classmethod
     def nested_records(cls) -> dict[str, type[Record]]:

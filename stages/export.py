@@ -1,6 +1,7 @@
 """Last stage: what was found, as files that people and other tools open."""
 
 import json
+from dataclasses import replace
 
 import torch
 from pydantic import Field
@@ -25,6 +26,9 @@ class ExportConfig(StrictModel):
 
     formats: tuple[str, ...] = tuple(RUN_FILES)
     report: bool = True
+    hidden: float = Field(
+        0.5, ge=0, le=1, description="score below which a keypoint lies where the body has it, if refined as one body"
+    )
     merge_straight: bool = Field(False, description="leave out keypoints that only lengthen a straight rigid limb")
 
 
@@ -49,8 +53,9 @@ class ExportStage(Stage):
     def finish(self, run: WholeRun) -> Record | None:
         """Write every file; an ExportError names the one that could not be written."""
         context = run.context
-        records = merged(run.records) if self.config.merge_straight else run.records
-        if records is not run.records:
+        shown = with_hidden_points(run.records, self.config.hidden)
+        records = merged(shown) if self.config.merge_straight else shown
+        if records is not shown:
             context.say(f"export: {records[Tracks].xy.shape[2]} keypoints after merging those on straight limbs")
         result = assemble(context, records)
         result.save(context.folder.path)
@@ -65,6 +70,18 @@ class ExportStage(Stage):
             write_report(result, context.folder.path, context.folder.results / "report.html")
         context.say(f"found: {judge(result, metrics)[1].sentence}")
         return None
+
+
+def with_hidden_points(records: State, least: float) -> State:
+    """The records, keypoints with a score below `least` at the places of the body that all frames share."""
+    tracks, motion = records[Tracks], records.get(Motion)
+    if motion is None or motion.places is None:
+        return records
+    hidden = (tracks.score < least) & motion.places.isfinite().all(-1)
+    mended = State(*records.records())
+    mended.add(replace(tracks, xy=torch.where(hidden[..., None], motion.places, tracks.xy)))
+    mended.add(replace(motion, places=None))
+    return mended
 
 
 def merged(records: State) -> State:

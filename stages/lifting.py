@@ -114,7 +114,7 @@ class LiftingStage(Stage):
         xy, score = tracks.xy[0], trusted(tracks.score[0])
         assert tracks.index is not None
         clip, good = tracks.index.clip[0], xy.isfinite().all(-1).all(-1)
-        confidence = None
+        confidence, places = None, None
         if isinstance(self.lifter, ViewLifter) and self.config.settle:
             lifted = lift_run(
                 xy, score, clip, skeleton.edges, self.lifter, self.config.run, numpy_generator(run.context.seed, "lift")
@@ -127,6 +127,7 @@ class LiftingStage(Stage):
                 if model is not None:
                     # New video is read with the Gaussian of the refined poses.
                     self.lifter.learn_from(HeadingFit(model, 0.0, self.lifter.teacher.track_noise))
+                    places = lifted.joints[None, ..., :2].float()
             run.context.say(f"lifting: {lifted.statement}")
             joints, confidence = lifted.joints, lifted.confidence[None]
         else:
@@ -136,7 +137,8 @@ class LiftingStage(Stage):
             joints[~good] = torch.nan
             if self.config.settle and good.any():
                 joints[good], _ = settle_clips(joints[good], score[good], skeleton.edges, clip[good])
-        motion = replace(in_bone_units(joints[None].float(), skeleton, tracks), confidence=confidence)
+        motion = in_bone_units(joints[None].float(), skeleton, tracks)
+        motion = replace(motion, confidence=confidence, places=places)
         return rigid(motion, skeleton) if self.config.rigid else motion
 
     def pictures(self, state: State) -> dict[str, np.ndarray]:
