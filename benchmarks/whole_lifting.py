@@ -56,8 +56,12 @@ def measure(store: ClipStore, seed: int) -> dict[str, dict[str, float]]:
     flat = torch.cat([true[..., :2], torch.zeros_like(true[..., :1])], -1)
     found = {"flat, true image": scored(flat, 1.0, None)}
     tree = root_tree(first.edges, num_keypoints=xy.shape[1]).edges
-    _, run = lifted(xy, torch.ones_like(xy[..., 0]), clip, tree, seed)
-    found["true keypoints, true tree"] = scored(run.joints, median_bone_lengths(run.joints, tree).mean(), None)
+    seen = torch.ones_like(xy[..., 0])
+    lifter, run = lifted(xy, seen, clip, tree, seed)
+    better, _ = refined_run(run, xy, seen, clip, tree, lifter, None, RefinementConfig())
+    for name, one in (("lifted", run), ("refined without order of depth", better)):
+        unit = median_bone_lengths(one.joints, tree).mean()
+        found[f"true keypoints, true tree, {name}"] = scored(one.joints, unit, None)
     seeds = find_seeds(store, xy.shape[1], SeedConfig(), seed, lambda text: None)
     if seeds is None:
         return found
@@ -68,6 +72,12 @@ def measure(store: ClipStore, seed: int) -> dict[str, dict[str, float]]:
     for name, one in (("found keypoints and tree, lifted", run), ("found keypoints and tree, refined", better)):
         found[name] = scored(one.joints, median_bone_lengths(one.joints, tree).mean(), match)
         found[name]["confidence"] = one.confidence[score_on].mean().item()
+    if bool((match >= 0).all()) and seeds.xy.shape[1] == xy.shape[1]:
+        tree = root_tree(match[first.edges], num_keypoints=xy.shape[1]).edges
+        lifter, run = lifted(seeds.xy, score, clip, tree, seed)
+        better, _ = refined_run(run, seeds.xy, score, clip, tree, lifter, seeds.order, RefinementConfig())
+        unit = median_bone_lengths(better.joints, tree).mean()
+        found["found keypoints, true tree, refined"] = scored(better.joints, unit, match)
     if seeds.order is not None:
         better_known = order_right(seeds.order, true[..., 2], match, seeds.xy.shape[1])
         found["found keypoints and tree, refined"] |= better_known
@@ -97,7 +107,7 @@ def order_right(order: DepthOrder, depth, match, num_keypoints: int) -> dict[str
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="60 frames a clip instead of 120")
+    parser.add_argument("--quick", action="store_true", help="64 px and 60 frames a clip instead of 128 and 120")
     parser.add_argument("--families", nargs="+", default=["person", "quadruped", "hexapod"])
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--look", default="capsules", choices=["capsules", "sticks"])
@@ -108,9 +118,11 @@ def main() -> None:
         scores, begin = [], time.process_time()
         for seed in range(arguments.seeds):
             with tempfile.TemporaryDirectory() as folder:
-                options = {"family": family, "look": arguments.look, "cue": "colours", "size": 128, "seed": seed}
-                length = {"num_clips": 8, "num_frames": 60 if arguments.quick else 120}
-                scores.append(measure(make_store(make, Path(folder) / "store", **options, **length), seed))
+                options = {"family": family, "look": arguments.look, "cue": "colours", "seed": seed}
+                length = (
+                    {"size": 64, "num_frames": 60, "fps": 15.0} if arguments.quick else {"size": 128, "num_frames": 120}
+                )
+                scores.append(measure(make_store(make, Path(folder) / "store", **options, num_clips=8, **length), seed))
         seconds = (time.process_time() - begin) / arguments.seeds
         for method in scores[0]:
             values = [one.get(method, {}) for one in scores]

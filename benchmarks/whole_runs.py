@@ -26,7 +26,6 @@ from stages import pipeline
 from stages.recipes import make_store
 
 CELLS = RESULTS / "whole_runs_cells.json"
-NO_DEPTH_ORDER = "lifting.refine=false"
 # name: (configuration, overrides). Ablations take one idea out of the split run.
 METHODS: dict[str, tuple[str, tuple[str, ...]]] = {
     "split": ("h36m_split", ()),
@@ -38,14 +37,21 @@ METHODS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "split, tracks of the detector alone": ("h36m_split", ("keypoints.keep_seeds=false",)),
     "split, tree without the seeds": ("h36m_split", ("connectivity={seed_factor: 1.0}",)),
-    "split, not refined as one body": ("h36m_split", (NO_DEPTH_ORDER,)),
+    "split, not refined as one body": ("h36m_split", ("lifting.refine=false",)),
+    "split, poses not read again": ("h36m_split", ("lifting.refinement.rereadings=0",)),
+    "split, hidden points as guessed": ("h36m_split", ("export.hidden=0.0",)),
     "split, not settled": ("h36m_split", ("lifting={settle: false}",)),
 }
 SOURCE = ("naive", "adversarial_sketch", "source_joint", "source_split")
 OURS = ("split", "joint")
-HALF = {
+# Of `--quick`: half the steps of ours, a quarter of the source's.
+SHORTER = {
     "h36m_split": ("schedule.1.steps=200", "schedule.3.steps=150"),
     "h36m_joint": ("schedule.1.steps=150", "schedule.2.steps=250"),
+    "naive": ("schedule.0.steps=150",),
+    "adversarial_sketch": ("schedule.0.steps=375",),
+    "source_joint": ("schedule.0.steps=50", "schedule.1.steps=250"),
+    "source_split": ("schedule.0.steps=300", "schedule.1.steps=1250"),
 }
 ABLATIONS = tuple(name for name in METHODS if name not in OURS)
 
@@ -73,7 +79,8 @@ def source_body(method: str) -> Body:
 def key_of(body: Body, method: str, seed: int, arguments: argparse.Namespace) -> str:
     """Everything that a cell depends on but the code, whose commit stands in the cell."""
     data = {key: Path(value).name if key in ("motion", "model") else value for key, value in body.data.items()}
-    steps = ["half the steps"] if arguments.quick and method not in SOURCE else []
+    share = "a quarter of" if method in SOURCE else "half"
+    steps = [f"{share} the steps"] if arguments.quick else []
     return " | ".join([body.name, method, str(seed), json.dumps(data, sort_keys=True), *steps])
 
 
@@ -141,12 +148,11 @@ def cell(body: Body, method: str, seed: int, arguments: argparse.Namespace) -> d
 
 
 def method_of(method: str, arguments: argparse.Namespace) -> tuple[Path, tuple[str, ...]]:
-    """Configuration and overrides of a method; one of the source's keeps all of its own settings."""
-    if method in SOURCE:
-        return ROOT / "configs" / f"{method}.yaml", ()
-    config, overrides = METHODS[method]
+    """Configuration and overrides of a method; one of the source's keeps all of its own settings but the steps."""
+    config, overrides = METHODS.get(method, (method, ()))
     if arguments.quick:
-        overrides = ("keypoints.shrink=2", *HALF[config], *overrides)
+        ours = () if method in SOURCE else ("keypoints.shrink=2",)
+        overrides = (*ours, *SHORTER[config], *overrides)
     return ROOT / "configs" / f"{config}.yaml", overrides
 
 
