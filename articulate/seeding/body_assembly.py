@@ -1,6 +1,6 @@
 """From the parts that were followed to K keypoints and the limbs between them. Points in pixels of the stored frame."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
@@ -36,6 +36,7 @@ class Figure:
     num_limbs: int
     mirror: Int[np.ndarray, " K"]  # mirror image of every keypoint; itself on the axis, -1 where it is not among them
     registered: Bool[np.ndarray, " K"]  # places of the trunk, found by registering the whole picture
+    evident: Bool[np.ndarray, "T K"]  # where the outline leaves no doubt: a wing that is spread
 
 
 class Parts:
@@ -46,6 +47,7 @@ class Parts:
         self.score: dict[str, np.ndarray] = {}
         self.hangs_on: dict[str, list[str]] = {}
         self.mirror: dict[str, str] = {}
+        self.evident: dict[str, np.ndarray] = {}
 
     def add(self, name: str, points: np.ndarray, score: np.ndarray, hangs_on: list[str], mirror: str = "") -> None:
         """A track; of `hangs_on` the first one that is chosen is what it is joined to; `mirror`: "" means itself."""
@@ -60,6 +62,7 @@ class Parts:
             upper = next((other for other in self.hangs_on[name] if other in number), None)
             if upper is not None:
                 edges.append((number[upper], number[name]))
+        never = np.zeros(len(self.points[names[0]]), bool)
         return Figure(
             np.stack([self.points[name] for name in names], 1),
             np.stack([self.score[name] for name in names], 1),
@@ -67,6 +70,7 @@ class Parts:
             num_limbs,
             np.array([number.get(self.mirror[name], -1) for name in names], np.int64),
             np.array([not name.startswith(FREE) for name in names], bool),
+            np.stack([self.evident.get(name, never) for name in names], 1),
         )
 
 
@@ -97,8 +101,10 @@ def figure_of_axis(
         generator,
         max(0, num_keypoints - 5),
     )
-    body |= spread_ends(wide & (mask >= 128), pose, solid.shape)
+    wide_ends, spread = spread_ends(wide & (mask >= 128), pose, solid.shape)
+    body |= wide_ends
     parts = Parts()
+    parts.evident |= spread
     parts.add("centre", body["centre"], sure, [])
     for name in ("front", "rear", "front_left", "front_right", "rear_left", "rear_right"):
         upper, _, side = name.partition("_")
@@ -111,14 +117,13 @@ def figure_of_axis(
         order += [f"tip_{s}" for s in range(number)]
     order += ["rear_left", "rear_right"]
     order += [f"{part}_{s}" for part in ("middle", "root") for s in range(number)]
-    for name, points, upper, other in trunk_points(body, solid.shape, pose, max(0, num_keypoints - len(order))):
+    more = max(0, num_keypoints - len(order))
+    for name, points, upper, other in trunk_points(body, solid, pictures.contrast, pose, more):
         parts.add(name, points, sure, [upper, "centre"], other)
         order.append(name)
     names = order[:num_keypoints]
     figure = parts.figure(names, number)
-    return Figure(
-        onto_mask(figure.points, pictures.mask), figure.score, figure.edges, number, figure.mirror, figure.registered
-    )
+    return replace(figure, points=onto_mask(figure.points, pictures.mask))
 
 
 def add_limbs(parts: Parts, limbs: Limbs, pose: BodyPose, body: dict[str, np.ndarray]) -> None:
@@ -180,9 +185,7 @@ def figure_of_blob(
     parts.points["front"], parts.points["rear"] = centre + 2 * axis, centre - 2 * axis
     add_between(parts, order, num_keypoints)
     figure = parts.figure(order[:num_keypoints], number)
-    return Figure(
-        onto_mask(figure.points, pictures.mask), figure.score, figure.edges, number, figure.mirror, figure.registered
-    )
+    return replace(figure, points=onto_mask(figure.points, pictures.mask))
 
 
 def onto_mask(points: Float[np.ndarray, "T K 2"], mask: UInt8[np.ndarray, "T S S"]) -> Float[np.ndarray, "T K 2"]:

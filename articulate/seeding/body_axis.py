@@ -19,7 +19,8 @@ from articulate.seeding.body_line import figure_of_line, held_share, is_line
 from articulate.seeding.body_moments import BodyMoments, body_moments
 from articulate.seeding.body_pictures import BodyPictures, read_pictures
 from articulate.seeding.body_refine import refined
-from articulate.seeding.body_template import congeal, repaired
+from articulate.seeding.body_template import congeal
+from articulate.seeding.body_track import followed_pose
 from articulate.seeding.seeds import Seeds
 from articulate.seeds import numpy_generator
 
@@ -53,7 +54,8 @@ def body_axis_seeds(
         confidence = 0.2 * float(figure.score.mean())
         reason = f"no body axis (elongation {elongation:.2f}, headings {coverage:.2f}): extremities of the mask"
     else:
-        pose, quality = repaired(pictures.contrast, congeal(pictures.contrast, pose))
+        pose = congeal(pictures.contrast, pose)
+        pose, quality = followed_pose(pictures.contrast, pose, pictures.follows, source_of(store, pictures))
         figure = figure_of_axis(pictures, pose, quality, num_keypoints, config, generator)
         alike = float(np.clip(np.median(quality), 0, 1))
         confidence = alike * min(1.0, (elongation - 1) / 0.8) * min(1.0, coverage / 0.5)

@@ -52,7 +52,8 @@ def figure_of_line(
     chain = np.stack([np.arange(num_keypoints - 1), np.arange(1, num_keypoints)], -1)
     score = np.repeat(np.where(good, 1.0, 0.3)[:, None], num_keypoints, 1)
     mirror = np.full(num_keypoints, -1)
-    figure = Figure(onto_mask(points, pictures.mask), score, chain, 1, mirror, np.ones(num_keypoints, bool))
+    whole, nowhere = np.ones(num_keypoints, bool), np.zeros(score.shape, bool)
+    figure = Figure(onto_mask(points, pictures.mask), score, chain, 1, mirror, whole, nowhere)
     return figure, abs(forward)
 
 

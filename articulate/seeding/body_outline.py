@@ -63,13 +63,13 @@ def of_usual_area(mask: UInt8[np.ndarray, "T S S"]) -> Bool[np.ndarray, " T"]:
 
 def spread_ends(
     wide: Bool[np.ndarray, "T S S"], pose: BodyPose, solid: Bool[np.ndarray, "H W"]
-) -> dict[str, Float[np.ndarray, "T 2"]]:
-    """Wide ends, and where a wide part sticks out to the side (a spread wing or fin) its tip instead.
+) -> tuple[dict[str, Float[np.ndarray, "T 2"]], dict[str, Bool[np.ndarray, " T"]]]:
+    """Wide ends, or the tip of what sticks out to the side (a spread wing or fin); and in which frames it does.
 
     The tip is the peak of the distance within the wide parts, by at least PROMINENT, that lies farthest to its side.
     """
-    result = wide_ends(wide, pose)
     wide = wide_parts(np.where(wide, 255, 0).astype(np.uint8), WING * trunk_half_width(solid, pose))
+    result, is_spread = wide_ends(wide, pose), {}
     found = np.full((len(wide), 6, 8), np.nan)
     extremities_of_masks(wide, pose.centre, pose.angle, pose.reach, solid, PROMINENT * pose.reach, 6, found)
     body = body_from_image(found[..., :2], pose)
@@ -78,9 +78,10 @@ def spread_ends(
         # As far to the side as ahead at least: a peak at the front is the head.
         out = np.where((out > ASIDE) & (np.nan_to_num(body[..., 0]) < out), out, -np.inf)
         best = out.argmax(1)
-        spread = np.flatnonzero(np.isfinite(out.max(1)))
+        is_spread[name] = np.isfinite(out.max(1))
+        spread = np.flatnonzero(is_spread[name])
         result[name][spread] = found[spread, best[spread], :2]
-    return result
+    return result, is_spread
 
 
 def wide_ends(wide: Bool[np.ndarray, "T S S"], pose: BodyPose) -> dict[str, Float[np.ndarray, "T 2"]]:

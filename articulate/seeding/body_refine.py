@@ -35,14 +35,14 @@ def refined(
     middle = np.median(quality)
     good = quality > middle - 5 * (1.4826 * np.median(np.abs(quality - middle)) + 1e-3)
     alike = quality > ALIKE * middle
-    weight = np.where((figure.score >= SEEN) & good[:, None], figure.score, 0.0)
+    weight = np.where((figure.score >= SEEN) & (good[:, None] | figure.evident), figure.score, 0.0)
     network = taught_network(frames, figure.points, weight, figure.mirror, generator, steps // 2)
     found, sure = read_network(network, frames, pose, figure.mirror)
     apart = np.linalg.norm(found - figure.points, axis=-1) / pose.reach
-    weight = np.where((apart > AGREE) & (sure > CLEAR), 0.0, weight)
+    weight = np.where((apart > AGREE) & (sure > CLEAR) & ~figure.evident, 0.0, weight)
     network = taught_network(frames, figure.points, weight, figure.mirror, generator, steps - steps // 2, network)
     found, sure, turned = read_headed(network, frames, figure, pictures.follows, stiffness, alike)
-    trusted = (alike & ~turned)[:, None] & figure.registered
+    trusted = ((alike[:, None] & figure.registered) | figure.evident) & ~turned[:, None]
     return fused(figure, found, sure, trusted, pose, pictures)
 
 

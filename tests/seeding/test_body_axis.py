@@ -187,6 +187,7 @@ def test_a_fat_leg_is_no_wide_part_and_a_spread_wing_has_a_tip() -> None:
     mask = np.where(trunk | leg | wing, 255, 0).astype(np.uint8)[None]
     wide = wide_parts(mask, THICK * trunk_half_width(solid, pose))
     assert not wide[0, 10:18, 48].any() and wide[0, 40:58, 28].all()
-    ends = spread_ends(wide, pose, solid)
+    ends, is_spread = spread_ends(wide, pose, solid)
+    assert is_spread["rear_right"].all() and not is_spread["rear_left"].any()
     assert abs(ends["rear_right"][0, 1] - 61) <= 2 and abs(ends["rear_right"][0, 0] - 28) <= 6
     assert abs(ends["rear_left"][0, 0] - 8) <= 2  # nothing sticks out there but a leg: the end of the body
