@@ -4,26 +4,27 @@ python benchmarks/lifting.py [--quick] [--only ROW ...] [--seeds N] [--budget SE
 
 Frames are a set for every method but those "in time", which smooth every clip. Unit %d: one per cent of the median
 diagonal of the true boxes. MPJPE after centring, with at most one depth reflection per clip, fitted on its first half
-and scored on its second. Finished cells are kept in results/lifting_cells.json, by configuration; what was measured
-under an older one alone is printed with that note.
+and scored on its second. Finished cells are kept in results/lifting_cells.json, by settings and code
+(`lifting_mark.py`); what was measured with older ones alone is printed with that note.
 """
 
 import argparse
-import hashlib
 import json
 import statistics
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 import torch
 from lifting_data import View, convention, drawn_elevation, recordings, seen
+from lifting_mark import mark
 from lifting_methods import Result, as_written, floors, network, seen_as_view
 from scoreboard import RESULTS, Row, publish
 
 from articulate.evaluation.pose3d import pose_scores
 from articulate.lifting.from_views import PoseConfig
-from articulate.lifting.registry import build_lifter
+from articulate.lifting.registry import build_lifter, default_config
 from articulate.lifting.views import ViewsConfig
 from articulate.seeds import numpy_generator
 
@@ -55,6 +56,9 @@ EXPERIMENTS = {
     "factorised": ("factorised", 0.0, "frame"),
     "network": ("network", 0.0, "frame"),
 }
+AS_WRITTEN, STEPS = ("rigid_bones", "adversarial", "factorised"), 400
+# The solver of one clip has no part in this table: every row lifts from views.
+SOLVER = ("articulate.lifting.one_clip",)
 RELIABILITY = (MAIN, "one yaw per clip")
 QUICK = [*list(EXPERIMENTS)[:4], "rigid_bones"]
 
@@ -74,8 +78,8 @@ def run(kind: str, views: list[View], seed: int, elevation: float) -> tuple[Resu
     edges = views[0].edges
     if kind == "floors":
         return floors(views, seed), views
-    if kind in ("rigid_bones", "adversarial", "factorised"):
-        return as_written(kind, views, seed, 400), views
+    if kind in AS_WRITTEN:
+        return as_written(kind, views, seed, STEPS), views
     if kind == "network":
         return network(views, seed, CONFIG), views
     if kind == "held_out":
@@ -93,9 +97,16 @@ def run(kind: str, views: list[View], seed: int, elevation: float) -> tuple[Resu
     return seen_as_view(views, seed, CONFIG, tree), views
 
 
-def fingerprint() -> str:
-    """Changes with any number of the configuration, so that cells of another one are not taken for this one's."""
-    return hashlib.sha256((CONFIG.model_dump_json() + PoseConfig().model_dump_json()).encode()).hexdigest()[:8]
+@cache
+def mark_of(name: str) -> str:
+    """Changes with the settings and the code of an experiment, so that cells of others are not taken for its own."""
+    kind = EXPERIMENTS[name][0]
+    if kind == "floors":
+        return mark("", ("articulate.lifting.settle",))
+    if kind in AS_WRITTEN:
+        return mark(f"{default_config(kind).model_dump_json()} {STEPS}", (f"articulate.lifting.{kind}",))
+    settings = CONFIG.model_dump_json() + PoseConfig().model_dump_json()
+    return mark(settings, ("articulate.lifting.run", "articulate.lifting.view_training"), SOLVER)
 
 
 def cell(data: str, name: str, seed: int) -> dict:
@@ -178,9 +189,15 @@ def ratio_rows(data: str, cells: dict[str, list[dict]]) -> list[Row]:
     return rows
 
 
-def known_cells(cells: dict[str, dict], data: str, name: str, mark: str) -> list[dict]:
-    """Finished cells of one experiment in the order of seeds, under the configuration `mark`."""
-    return [v for k, v in sorted(cells.items()) if k.split(" | ")[:2] == [data, name] and k.endswith(mark)]
+def known_cells(cells: dict[str, dict], data: str, name: str, found: str) -> list[dict]:
+    """Finished cells of one experiment in the order of seeds, those with the mark `found`."""
+    return [v for k, v in sorted(cells.items()) if k.split(" | ")[:2] == [data, name] and k.endswith(found)]
+
+
+def kept(cells: dict[str, dict], key: str, value: dict) -> dict[str, dict]:
+    """The cells with one more, which takes the place of any of its experiment and seed that has another mark."""
+    same = key.rsplit(" | ", 1)[0]
+    return {k: v for k, v in cells.items() if k.rsplit(" | ", 1)[0] != same} | {key: value}
 
 
 def speed_row() -> Row:
@@ -213,24 +230,25 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     cells = {} if options.fresh or not CELLS.is_file() else json.loads(CELLS.read_text())
     names = [n for n in options.only or [] if n in EXPERIMENTS] or (QUICK if options.quick else list(EXPERIMENTS))
+    marks = {name: mark_of(name) for name in EXPERIMENTS}
     began = time.monotonic()
     for name in names:
         for data in options.data:
             for seed in range(options.seeds):
-                key = f"{data} | {name} | {seed} | {fingerprint()}"
+                key = f"{data} | {name} | {seed} | {marks[name]}"
                 if key not in cells and time.monotonic() - began < options.budget:
-                    cells[key] = cell(data, name, seed)
+                    cells = kept(cells, key, cell(data, name, seed))
                     save(CELLS, cells)
                     print(f"{key}: {cells[key]['seconds']:.0f} s", file=sys.stderr, flush=True)
-    rows, mark = [speed_row()], fingerprint()
+    rows = [speed_row()]
     for data in sorted({k.split(" | ")[0] for k in cells}):
-        known = {name: known_cells(cells, data, name, mark) for name in EXPERIMENTS}
+        known = {name: known_cells(cells, data, name, marks[name]) for name in EXPERIMENTS}
         rows += [row for name, found in known.items() if found for row in rows_of(data, name, found)]
         rows += ratio_rows(data, known)
         for name in (n for n, found in known.items() if not found):
-            marks = sorted({k.split(" | ")[3] for k in cells if k.split(" | ")[:2] == [data, name]})
-            for row in rows_of(data, name, known_cells(cells, data, name, marks[-1])) if marks else []:
-                row.note = f"{row.note}; OLDER configuration {marks[-1]}".lstrip("; ")
+            older = [k.split(" | ")[3] for k in cells if k.split(" | ")[:2] == [data, name]]
+            for row in rows_of(data, name, known_cells(cells, data, name, older[-1])) if older else []:
+                row.note = f"{row.note}; OLDER code or settings ({older[-1]})".lstrip("; ")
                 rows.append(row)
     publish(rows, "lifting")
 
