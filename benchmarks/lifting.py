@@ -150,7 +150,7 @@ def rows_of(data: str, name: str, cells: list[dict]) -> list[Row]:
         for metric, unit in METRICS.items():
             values = [statistics.fmean(c[metric] for c in one) for one in clips]
             rows.append(Row("T4", data, label, metric.removesuffix("_d"), unit, values, seconds=seconds, note=note))
-        if name == MAIN and method.startswith("settled"):
+        if name == MAIN and method in ("settled", "settled in time"):
             for clip in cells[0]["methods"][method]:
                 values = [c["methods"][method][clip]["mpjpe_d"] for c in cells]
                 rows.append(Row("T4", f"{data} {clip}", label, "mpjpe", "%d", values, note=note))
@@ -178,7 +178,7 @@ def ratio_rows(data: str, cells: dict[str, list[dict]]) -> list[Row]:
     rows = []
     pairs = [("noise 1", MAIN), ("held-out clips", MAIN), ("one yaw per clip, noise 1", "one yaw per clip")]
     for name, base in pairs:
-        for method in ("settled", "settled in time"):
+        for method in ("settled, one model for all clips", "settled", "settled in time"):
             values = []
             for one, other in zip(cells.get(name, []), cells.get(base, []), strict=False):
                 clips = one["methods"][method]

@@ -111,6 +111,8 @@ def seen_as_view(
 
     `settled` knows no order of frames; `settled in time` does. Where every frame has a yaw of its own, neighbouring
     frames show nearly one pose from two sides, which no single camera gives: read that row as a bound.
+    `settled` fits a model to each clip, on `test` clips too (no label is read, but the clip itself is); "one model for
+    all clips" does not.
     """
     xy, clip = pooled(views)
     tree = edges if edges is not None else tree_from_views(xy)
@@ -120,6 +122,8 @@ def seen_as_view(
     run = RunConfig(method="views", scale="clips" if test is None else "likely", order="set")
     settled = lift_run(xy, None, clip, tree, lifter, run)
     timed = lift_run(xy, None, clip, tree, lifter, run.model_copy(update={"order": "time"}))
+    single = run.model_copy(update={"clip": run.clip.model_copy(update={"rounds": 0})})
+    alike = lift_run(xy, None, clip, tree, lifter, single)
     model = lifter.teacher.model
     assert model is not None
     scale = clip_scales(xy, None, clip, tree) if test is None else lifter.scale.expand(len(xy))
@@ -136,7 +140,8 @@ def seen_as_view(
         "sign accuracy by confidence, in time": reliability(timed.joints, timed.confidence, tree, use),
     }
     whole = raw * prepared.scale[:, None, None]
-    joints = {"heading model": whole, "settled": settled.joints, "settled in time": timed.joints}
+    joints = {"heading model": whole, "settled, one model for all clips": alike.joints}
+    joints |= {"settled": settled.joints, "settled in time": timed.joints}
     return Result({name: split(found, use) for name, found in joints.items()}, facts)
 
 

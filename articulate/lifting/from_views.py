@@ -10,6 +10,7 @@ from torch import Tensor
 
 from articulate.config import StrictModel
 from articulate.lifting.heading_chain import chained_headings
+from articulate.lifting.heading_clip import ClipModelConfig, clip_model
 from articulate.lifting.heading_model import HeadingModel, filled_points
 from articulate.lifting.heading_settle import flexibility, lengths_in_frames, likely_poses, rigid_poses
 from articulate.lifting.heading_time import TimeConfig, timed_poses
@@ -27,6 +28,7 @@ class PoseConfig(StrictModel):
     )
     order: Literal["time", "set"] = Field("time", description="frames of a clip follow each other, or are a set")
     time: TimeConfig = TimeConfig.model_validate({})
+    clip: ClipModelConfig = ClipModelConfig.model_validate({})
     tolerance: float = Field(0.03, gt=0, description="least standard deviation of a length while signs are found")
     rigidity: float = Field(0.005, gt=0, description="least standard deviation of a length in closed-form depths")
     exact_noise: float = Field(0.015, gt=0, description="noise of the tracks below which points are taken as exact")
@@ -124,24 +126,31 @@ def poses_of_set(
     noise: float,
     config: PoseConfig,
 ) -> Poses:
-    """Most probable poses with bones of their clip's lengths, every frame on its own."""
+    """Most probable poses with bones of their clip's lengths, every frame on its own, by a model of its clip."""
     points, shift = centred_again(model, prepared)
-    joints, away, weight = model.posterior(points, edges)
-    heading, known = weight.argmax(1), prepared.weight > 0
-    lengths = torch.zeros(len(points), len(edges)).to(points)
+    joints = torch.zeros(*points.shape[:2], 3).to(points)
+    away, lengths, variance = (torch.zeros(len(points), len(edges)).to(points) for _ in range(3))
+    length, unsure = torch.zeros_like(away), torch.zeros_like(away)
+    heading, models = torch.zeros(len(points), dtype=torch.int64), {}
     for c in clip.unique().tolist():
         rows = clip == c
-        flat, deep = joints[rows, :, :2], joints[rows, :, 2]
-        lengths[rows] = bone_lengths(flat, deep, edges, known[rows].to(points))
-    flexible = flexibility(*lengths_in_frames(model, likely_poses(model, points, heading), heading, edges), clip)
+        own = models[c] = clip_model(model, points[rows], config.clip)
+        free, away[rows], weight = own.posterior(points[rows], edges)
+        heading[rows] = weight.argmax(1)
+        lengths[rows] = bone_lengths(free[..., :2], free[..., 2], edges, (prepared.weight[rows] > 0).to(points))
+        likely = likely_poses(own, points[rows], heading[rows])
+        length[rows], unsure[rows] = lengths_in_frames(own, likely, heading[rows], edges)
+        variance[rows] = own.depth_spread(edges).to(points)[heading[rows]].square()
+    flexible = flexibility(length, unsure, clip)
     if noise < config.exact_noise:
         flexible = flexible + flexible_share(prepared.points, edges, prepared.weight) * lengths.mean(0).square()
     # Lengths cannot be told more finely than the points that they come from.
-    least = max(config.tolerance, 1.5 * noise)
-    rigid = rigid_poses(model, points, heading, edges, lengths, (flexible + least**2).sqrt())
-    variance = model.depth_spread(edges).to(points)[heading].square()
-    rigid = torch.cat([rigid[..., :2] + shift, rigid[..., 2:]], -1)
-    return Poses(rigid, points + shift, variance, lengths, flexible.sqrt(), away, noise)
+    least = (flexible + max(config.tolerance, 1.5 * noise) ** 2).sqrt()
+    for c, own in models.items():
+        rows = clip == c
+        joints[rows] = rigid_poses(own, points[rows], heading[rows], edges, lengths[rows], least)
+    joints = torch.cat([joints[..., :2] + shift, joints[..., 2:]], -1)
+    return Poses(joints, points + shift, variance, lengths, flexible.sqrt(), away, noise)
 
 
 def poses_in_time(

@@ -136,6 +136,18 @@ def maximised(
     model: HeadingModel, points: Float[Tensor, "N K 2"], weight: Float[Tensor, "N T"], prior: float
 ) -> HeadingModel:
     """Mean and covariance that fit best given the weights of the headings (the M step)."""
+    count, step, covariance = pose_moments(model, points, weight)
+    eye = torch.eye(len(covariance)).to(covariance)
+    covariance = (count * covariance + prior * covariance.diagonal().mean() * eye) / (count + prior)
+    # The last term keeps bones that never bend invertible.
+    covariance = (covariance + covariance.T) / 2 + 2e-5 * eye
+    return replace(model, mean=model.mean + step.reshape(-1, 3), covariance=covariance)
+
+
+def pose_moments(
+    model: HeadingModel, points: Float[Tensor, "N K 2"], weight: Float[Tensor, "N T"]
+) -> tuple[float, Float[Tensor, " P"], Float[Tensor, "P P"]]:
+    """Number of frames, expected mean of the poses minus that of the model, and their expected covariance."""
     size, flat = model.covariance.shape[0], points.flatten(1)
     first, second = torch.zeros(size).to(model.mean), torch.zeros(size, size).to(model.mean)
     for t, rows, share in used(weight):
@@ -143,14 +155,9 @@ def maximised(
         gain, total = model.gain[t], share.sum().double()
         first += gain @ (share @ offset).double()
         second += gain @ ((offset * share[:, None]).T @ offset).double() @ gain.T + total * model.rest[t]
-    count = weight.sum().double()
+    count = weight.sum().double().item()
     step = first / count
-    covariance = second / count - torch.outer(step, step)
-    eye = torch.eye(size).to(covariance)
-    covariance = (count * covariance + prior * covariance.diagonal().mean() * eye) / (count + prior)
-    # The last term keeps bones that never bend invertible.
-    covariance = (covariance + covariance.T) / 2 + 2e-5 * eye
-    return replace(model, mean=model.mean + step.reshape(-1, 3), covariance=covariance)
+    return count, step, second / count - torch.outer(step, step)
 
 
 def used(weight: Float[Tensor, "N T"]) -> Iterator[tuple[int, Tensor, Tensor]]:

@@ -1,4 +1,4 @@
-"""Bone lengths of a clip: a first estimate from projections and rigid bones, then what makes the depths fit best."""
+"""Bone lengths of a clip: a first estimate from projections, then what makes the depths fit best."""
 
 import numpy as np
 
@@ -11,17 +11,16 @@ NOISY, NOISY_QUANTILE = 0.1, 0.95
 FACTORS = (0.94, 0.97, 0.985, 1.0, 1.015, 1.03, 1.06, 1.12)
 
 
-def first_lengths(flat: np.ndarray, fit: dict[str, np.ndarray], quantile: float, noise: float) -> np.ndarray:
-    """Lengths [L] in %d: a high quantile of the image length, or the rigid shape's bone where that fits the image.
+def first_lengths(flat: np.ndarray, quantile: float, noise: float) -> np.ndarray:
+    """Lengths [L] in %d: a high quantile of the image length, which a bone reaches when it lies across the view.
 
-    A high quantile of noisy lengths is too long: white noise of `noise` along the bone, of which smoothing leaves about
-    half, is taken off once, and from `NOISY` on the quantile is less extreme (found on generated bodies).
+    Too short for bones that never do; but a rigid shape's bones, where its views differ little, can be of any length,
+    and made whole clips wrong. A high quantile of noisy lengths is too long: white noise of `noise` along the bone, of
+    which smoothing leaves about half, is taken off once, and from `NOISY` on the quantile is less extreme (found on
+    generated bodies).
     """
     quantile = min(quantile, NOISY_QUANTILE) if noise >= NOISY else quantile
-    seen = np.quantile(np.linalg.norm(flat, axis=-1), quantile, axis=0) - 0.5 * noise
-    rigid = np.linalg.norm(fit["mean"], axis=-1)
-    trusted = (fit["residual"] < 0.5 + 2 * noise) & (rigid < 2 * seen + 1)
-    return np.maximum(np.maximum(seen, np.where(trusted, rigid, 0.0)), 0.1)
+    return np.maximum(np.quantile(np.linalg.norm(flat, axis=-1), quantile, axis=0) - 0.5 * noise, 0.1)
 
 
 def magnitudes(flat: np.ndarray, lengths: np.ndarray) -> np.ndarray:

@@ -58,7 +58,7 @@ class Search:
     def candidate(self, fit: dict[str, np.ndarray], signs: np.ndarray | None = None) -> Candidate:
         """Annealed search from a factorisation, or from given signs [L, T]."""
         c = self.config
-        lengths = first_lengths(self.flat, fit, c.length_quantile, self.seen.noise)
+        lengths = first_lengths(self.flat, c.length_quantile, self.seen.noise)
         if signs is None:
             signs = np.where(np.einsum("ti,li->lt", fit["rotation"][:, 2], fit["mean"]) < 0, -1.0, 1.0)
         depth = magnitudes(self.flat, lengths) * signs
@@ -168,7 +168,7 @@ class Search:
 
     def from_signs(self, fit: dict[str, np.ndarray], signs: np.ndarray) -> dict[str, np.ndarray]:
         """Alignment of the body that given signs imply, in the form that `factorise` returns."""
-        lengths = first_lengths(self.flat, fit, self.config.length_quantile, self.seen.noise)
+        lengths = first_lengths(self.flat, self.config.length_quantile, self.seen.noise)
         bones = self.vectors(magnitudes(self.flat, lengths) * signs)
         weight = 1.0 / (bones.var(0).sum(-1) + 1.0)
         mean = bones[len(bones) // 2]
