@@ -81,6 +81,14 @@ def test_a_body_that_does_not_turn_is_said_to_be_undetermined():
     assert not found.determined and "does not determine depth" in found.statement
 
 
+@pytest.mark.parametrize("turn", [0.05, 0.5])
+def test_no_bone_is_longer_than_it_was_seen(turn):
+    true = walker(turn)
+    found = solve_clip(true[..., :2], EDGES, config=OneClipConfig(sweeps=1, polish_sweeps=1, heading_start=False))
+    longest = bone_vectors(true, EDGES)[..., :2].norm(dim=-1).amax(0)
+    assert (found.bone_lengths < 1.01 * longest + 0.02).all()
+
+
 def test_where_depth_is_not_determined_it_is_drawn_towards_flat():
     true = walker(0.05)
     free = solve_clip(true[..., :2], EDGES, config=OneClipConfig(sweeps=3, num_starts=2, hedge=False))
