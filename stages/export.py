@@ -27,7 +27,7 @@ class ExportConfig(StrictModel):
     formats: tuple[str, ...] = tuple(RUN_FILES)
     report: bool = True
     hidden: float = Field(
-        0.5, ge=0, le=1, description="score below which a keypoint lies where the body has it, if refined as one body"
+        0.7, ge=0, le=1, description="score below which a keypoint lies where the body has it, if refined as one body"
     )
     merge_straight: bool = Field(False, description="leave out keypoints that only lengthen a straight rigid limb")
 
