@@ -73,7 +73,8 @@ def refined_run(
     joints = torch.cat([joints[..., :2], joints[..., 2:] - joints[..., 2:].mean(1, keepdim=True)], -1)
     whole, confidence = lifted.joints.clone(), lifted.confidence.clone()
     whole[keep], confidence[keep] = joints.to(whole), agreement(best, tried, edges).to(confidence)
-    words = f"{lifted.statement} All frames were refined as one body"
+    # What turns within the picture say nothing about, the order of depth does.
+    words = f"{lifted.coverage.statement() if ordered else lifted.statement} All frames were refined as one body"
     if order is not None and evidence is not None:
         often, wrong = len(order.frame) / int(keep.sum()), 100 * evidence.violated(best.joints[..., 2])
         words += f": limbs cover others {often:.1f} times a frame, and the joints contradict {wrong:.0f} % of it"

@@ -10,6 +10,7 @@ from articulate.result import Result
 ORDER = {"fail": 0, "warn": 1, "note": 2, "good": 3}
 # Below this share of the best floor's error a result is better than no learning by more than a little.
 CLEARLY_BETTER = 0.75
+EVEN_ODDS = 0.5 + 1e-6  # confidence of a bone's sign that was guessed
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,10 @@ def about_tree(result: Result, free: dict[str, Any]) -> Iterator[Finding]:
 
 def about_depth(result: Result, free: dict[str, Any]) -> Iterator[Finding]:
     """Depth signs, rigidity, agreement with the 2D; a view from above, in which turning shows no depth."""
-    from_above = seen_from_above(result.tracks.xy[0].double().cpu().numpy())
+    confidence = [c for c in free.get("bone_confidence") or [] if c is not None]
+    # Where limbs were seen in front of others, depth is known from that, and confidence says so.
+    from_above = max(confidence, default=0.0) <= EVEN_ODDS
+    from_above = from_above and seen_from_above(result.tracks.xy[0].double().cpu().numpy())
     if result.motion is not None and from_above:
         yield Finding(
             "warn",
@@ -134,7 +138,7 @@ def about_depth(result: Result, free: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("note", "This run has no 3D.", "Add the stage `lifting` to the schedule.", "depth")
         return
     # From above nothing tells depth, and it has been said: advice for other views would contradict it.
-    confidence = [] if from_above else [c for c in free.get("bone_confidence") or [] if c is not None]
+    confidence = [] if from_above else confidence
     if confidence and min(confidence) < 0.6:
         count = sum(c < 0.6 for c in confidence)
         yield Finding(

@@ -138,6 +138,17 @@ def test_a_part_that_hardly_beats_its_floor_is_not_praised(result):
     assert said.sentence.endswith("use the 3D with care.") and said.parts[0].words == "not measured"
 
 
+def test_a_view_from_above_is_no_warning_where_depth_was_seen(result, monkeypatch):
+    """Turns within the picture say nothing about depth; limbs in front of limbs do, and confidence shows it."""
+    monkeypatch.setattr(advice, "seen_from_above", lambda xy: True)
+    texts = {
+        sure: [f.text for f in advice.about_depth(result, {"bone_confidence": [sure] * len(result.skeleton.edges)})]
+        for sure in (0.5, 0.9)
+    }
+    assert any("from above" in text for text in texts[0.5])
+    assert not any("from above" in text for text in texts[0.9])
+
+
 def test_pictures_show_what_the_detector_saw(result):
     image, xy = np.zeros((96, 96, 3), np.uint8), np.full((7, 2), 50.0)
     image[20:60, 30:70] = 9
