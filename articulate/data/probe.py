@@ -14,6 +14,11 @@ from articulate.video import VideoInfo
 SAMPLED = 48  # frames per video from which the background is modelled
 FEW_FRAMES = 300
 MOST_COVERED = 0.6  # share of the view from which a mask is no subject's
+ALL_COVERED = 0.9  # and from which there is nothing to learn from
+TELL_APART = (
+    "Paint where the subject can be in white on black and give that picture as `data.mask`; "
+    "or give the background's colour as `data.key`"
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,7 @@ class ClipProbe:
     occupied: float
     area: float  # median share of the view that the subject covers
     undecodable: int  # among the sampled frames
+    covered: float  # share of the view that the mask of a few frames covers; near 1 it tells nothing apart
     warnings: list[str] = field(default_factory=list)
 
 
@@ -61,7 +67,11 @@ def probe(videos: Sequence[str]) -> ProbeReport:
     still = all(clip.method == "median" for clip in clips)
     # Small subjects in large views are cropped, so their pixels, not the view's, set the size.
     size = 64 if largest <= 72 else 96 if largest <= 100 else 128
-    return ProbeReport(clips, {"size": size, "crop": "follow" if still else "none", "foreground": "auto"})
+    suggested: dict[str, object] = {"size": size, "crop": "follow" if still else "none", "foreground": "auto"}
+    if any(clip.covered > MOST_COVERED for clip in clips):
+        # Nothing in the video tells the subject from the scene, so the user has to: the masks are what is white.
+        suggested |= {"foreground": "colour_key", "mask": "PICTURE_WHITE_ON_THE_SUBJECT.png"}
+    return ProbeReport(clips, suggested)
 
 
 def probe_one(path: Path) -> ClipProbe:
@@ -78,7 +88,8 @@ def probe_one(path: Path) -> ClipProbe:
     bodies = np.array([count for _, _, count in found])
     area = float(np.median([(mask > 0).mean() for mask, _, _ in found]))
     texts = clip_warnings(info, samples, model, centres, bodies, info.num_frames)
-    return ClipProbe(info, model.method, model.occupied, area, len(frames) - len(samples), texts)
+    lost, covered = len(frames) - len(samples), covered_share(model, samples)
+    return ClipProbe(info, model.method, model.occupied, area, lost, covered, texts)
 
 
 def covered_share(model: ForegroundModel | None, samples: Sequence[np.ndarray], looked_at: int = 9) -> float:
@@ -124,7 +135,7 @@ def clip_warnings(
     if covered > MOST_COVERED:
         found.append(
             f"the mask covers {100 * covered:.0f} % of the view, so it is no subject: the background has no one colour "
-            "and the subject hardly moves over it: give a `key` colour, a `mask` of the arena, or a `crop`"
+            f"and the subject hardly moves over it. {TELL_APART}"
         )
     if model is not None and len(centres) and float(np.isfinite(centres).all(axis=1).mean()) < 0.9:
         found.append("no subject was found in more than a tenth of the frames; try another `foreground`")

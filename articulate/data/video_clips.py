@@ -9,7 +9,7 @@ from PIL import Image
 from articulate.data.foreground.compiled import extent
 from articulate.data.foreground.crop import SquareBox, centred, consecutive_runs, following, take, whole
 from articulate.data.foreground.model import ForegroundModel, fit_foreground, padding
-from articulate.data.probe import SAMPLED, clip_warnings
+from articulate.data.probe import ALL_COVERED, SAMPLED, TELL_APART, clip_warnings, covered_share
 from articulate.data.sources import ImageFolder
 from articulate.data.store import ClipWriter, StoreWriter
 from articulate.errors import ConfigError, DataError
@@ -54,6 +54,11 @@ def add_clip(
         raise DataError(f"{source.path}: none of the frames {chosen[0]} to {chosen[-1]} can be decoded")
     arena = arena_mask(options.mask, info.width, info.height)
     model = None if options.foreground == "none" else fit_foreground(samples, options.foreground, options.key)
+    if options.foreground == "auto" and arena is None and covered_share(model, samples) > ALL_COVERED:
+        raise DataError(
+            f"{source.path}: the subject cannot be told from the scene, because the background has no one colour and "
+            f"the subject hardly moves over it (the mask would be all of the view). {TELL_APART}"
+        )
     boxes, centres, bodies = place_boxes(source, chosen, model, options, arena)
     with writer.clip(
         name or source.path.stem,

@@ -160,16 +160,21 @@ def test_probe_warns_before_training(tmp_path):
         probe([str(tmp_path / "absent.mp4")])
 
 
-def test_a_mask_of_the_whole_view_is_said(tmp_path):
+def video_of_no_plain_ground(path) -> str:
     # A part turns on the spot before a ramp of light: neither an empty scene nor one background colour.
     ramp = np.tile(np.linspace(20, 235, 64, dtype=np.uint8)[None, :, None], (48, 1, 3))
-    with VideoWriter(tmp_path / "spot.mp4", 25) as writer:
+    with VideoWriter(path, 25) as writer:
         for t in range(30):
             frame = ramp.copy()
             frame[10:38, 20:44] = 255 if t % 2 else 0
             writer.write(frame)
-    report = probe([str(tmp_path / "spot.mp4")])
-    assert any("covers" in text for text in report.warnings)
+    return str(path)
+
+
+def test_a_mask_of_the_whole_view_is_said(tmp_path):
+    report = probe([video_of_no_plain_ground(tmp_path / "spot.mp4")])
+    assert any("covers" in text and "`data.mask`" in text for text in report.warnings)
+    assert "data.mask=" in report.lines()[-1]
 
 
 def test_padding_has_the_colour_of_the_background():

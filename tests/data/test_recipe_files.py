@@ -265,3 +265,22 @@ def test_h36m_says_what_is_missing(tmp_path):
         make("h36m", tmp_path / "s", **options)
     with pytest.raises(DataError, match="subject S1 of split=train"):
         make("h36m", tmp_path / "s", root=str(tmp_path / "raw"))
+
+
+def test_a_subject_that_nothing_tells_from_the_scene_is_refused_until_its_place_is_painted(tmp_path):
+    # It turns on the spot before coloured squares: neither an empty scene nor one background colour.
+    colours = 20 + 200 * np.random.default_rng(1).integers(0, 2, (32, 32, 3)).astype(np.uint8)
+    scene = colours.repeat(2, axis=0).repeat(2, axis=1)
+    (tmp_path / "spot").mkdir()
+    for t in range(30):
+        frame = scene.copy()
+        frame[10:38, 20:44] = 255 if t % 2 else 0
+        Image.fromarray(frame).save(tmp_path / "spot" / f"{t:03d}.png")
+    options = {"videos": [str(tmp_path / "spot")], "size": 64}
+    with pytest.raises(DataError, match=r"spot: .*white on black .* `data.mask`"):
+        make("video_folder", tmp_path / "refused", **options)
+    painted = np.zeros((64, 64), np.uint8)
+    painted[10:38, 20:44] = 255
+    Image.fromarray(painted).save(tmp_path / "painted.png")
+    store = make("video_folder", tmp_path / "s", **options, crop="none", mask=str(tmp_path / "painted.png"))
+    assert (np.asarray(store.masks(0)) >= 128).mean() == pytest.approx((painted > 0).mean(), abs=0.02)
