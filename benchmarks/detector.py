@@ -19,8 +19,9 @@ BALANCINGS = ("exponential", "uncertainty", "log", "fixed", "pareto")
 PARTS = ("tasks", "long", "balancing", "as_written", "curve", "baselines")
 # Nominal steps a second of the full multi-task training: on one busy CPU thread, and on a GPU.
 STEPS_A_SECOND = {"cpu": 8.0, "cuda": 80.0}
-LONG, LOOKS = 4, (0.1, 0.25, 0.5)
-SWAPPED = ("all tasks, exponential", f"all tasks, {LONG} times")
+# Shorter and longer trainings, each with its whole course of the learning rate, in parts of the main one's steps.
+LENGTHS = (0.25, 4.0)
+MAIN, LONGEST = "all tasks, exponential", f"all tasks, {LENGTHS[-1]:g} times the steps"
 UNITS = {
     "class_accuracy": "%", "class_accuracy_warped_copies": "%", "distractor_accuracy": "%",
     "middle_frame_accuracy": "%", "reconstruction_mse": "mean square", "class_accuracy_1000_labels": "%",
@@ -53,26 +54,31 @@ Entries = Iterator[tuple[str, str, Setting, int]]
 
 def task_entries(main: Setting, seeds: int) -> Entries:
     """All tasks together, then each alone."""
-    yield "T1", "all tasks, exponential", main, seeds
+    yield "T1", MAIN, main, seeds
     for task in ALL_TASKS:
         yield "T1", f"{task} alone", replace(main, tasks=(task,)), seeds
 
 
 def long_entries(main: Setting, seeds: int) -> Entries:
-    """All tasks for longer, measured on the way: the learning curve against images seen."""
-    yield "T1", f"all tasks, {LONG} times the steps", replace(main, steps=LONG * main.steps, looks=LOOKS), 1
+    """All tasks and each alone for shorter and longer: the learning curve against images seen."""
+    for length in reversed(LENGTHS):
+        other = replace(main, steps=round(length * main.steps))
+        yield "T1 curve", f"all tasks, {length:g} times the steps", other, 1
+        for task in ALL_TASKS:
+            yield "T1 curve", f"{task} alone, {length:g} times the steps", replace(other, tasks=(task,)), 1
 
 
 def balancing_entries(main: Setting, seeds: int) -> Entries:
     """All tasks under every other balancing; Pareto's weights come from gradients at the heatmaps."""
     for balancing in BALANCINGS[1:]:
-        yield "T1", f"all tasks, {balancing}", replace(main, balancing=balancing), 1
+        yield "T1", f"all tasks, {balancing}", replace(main, balancing=balancing), seeds
 
 
 def as_written_entries(main: Setting, seeds: int) -> Entries:
     """The source's choices that were replaced, one at a time where one task shows it, and all at once."""
-    together = {"distractor": {"judge": "together"}, "middle_frame": {"judge": "together"}}
-    absolute = {**together, "middle_frame": {"judge": "together", "inputs": "absolute"}}
+    middle = {"judge": "together", "copies": 1}
+    together = {"distractor": {"judge": "together"}, "middle_frame": {**middle, "inputs": "relative"}}
+    absolute = {**together, "middle_frame": {**middle, "inputs": "absolute"}}
     for task in ("distractor", "middle_frame"):
         yield "T1 as written", f"{task} alone, judge `together`", replace(main, tasks=(task,), settings=together), 1
     alone = replace(main, tasks=("distractor",))
@@ -117,12 +123,6 @@ def rows_of(trainings: Trainings, key: tuple[str, str, str], settings: list[Sett
             target = TARGETS.get((data, metric))
             note = f"{settings[0].steps * settings[0].batch} images seen" + (f", to beat {target}" if target else "")
             rows.append(Row(table, data, method, metric, unit, values, failures, seconds, trainings.device, note))
-    for seen in results[0].get("looks", []):
-        rows += [
-            Row("T1 curve", data, f"{method}, after {seen['images']} images", metric, UNITS[metric], [value])
-            for metric, value in seen.items()
-            if metric in UNITS
-        ]
     return rows
 
 
@@ -156,7 +156,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one seed, tasks only, 20 nominal seconds a training")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--sets", nargs="+", choices=sorted(NUM_KEYPOINTS), default=list(NUM_KEYPOINTS))
-    parser.add_argument("--seeds", type=int, default=3, help="of the main row and the single tasks; others have one")
+    parser.add_argument("--seeds", type=int, default=3, help="of tasks and balancings; others have one")
     parser.add_argument("--budget", type=float, default=60, help="nominal seconds per training")
     parser.add_argument("--slice", type=float, default=float("inf"), help="stop after as many seconds, to go on later")
     parser.add_argument("--device", default="cpu")
@@ -187,8 +187,10 @@ def train_all(trainings: Trainings, plan: Plan) -> None:
     try:
         for setting, method in jobs:
             trainings.run(setting)
-            if method.startswith(SWAPPED):
+            if method in (MAIN, LONGEST):
                 trainings.measure_swapped(setting)
+            if method == LONGEST:
+                trainings.measure_labels(setting)
             if setting.num_images in LABELS[:-1]:
                 for number in LABELS:
                     trainings.measure_pixels(setting.data, number)

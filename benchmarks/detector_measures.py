@@ -31,6 +31,7 @@ def detect(detector: KeypointDetector, images: Tensor) -> Tensor:
 @torch.no_grad()
 def task_metrics(setting: Setting, detector: KeypointDetector, tasks: MultiTask, images: Tensor) -> dict[str, float]:
     """Mean of every task's metrics over unseen images (accuracies in %), all of which play every game."""
+    tasks.eval()
     generator = torch_generator(setting.seed, "test", device=images.device)
     shares = {name: tasks.task(name).config for name in tasks.tasks}
     for name, config in shares.items():
@@ -44,10 +45,10 @@ def task_metrics(setting: Setting, detector: KeypointDetector, tasks: MultiTask,
     return {n: float(np.mean(v)) * (100 if n.endswith("accuracy") else 1) for n, v in collected.items()}
 
 
-def class_metrics(seed: int, detector: KeypointDetector, images: Images, *, curve: bool = False) -> dict[str, float]:
+def class_metrics(seed: int, detector: KeypointDetector, images: Images, *, labels: bool = False) -> dict[str, float]:
     """Class accuracy (%) on the test half of a small network that is fitted on keypoints of the training half.
 
-    With `curve` also when fitted on fewer labels, and when every training image comes in four more warps: there are
+    With `labels` also when fitted on fewer labels, and when every training image comes in four more warps: there are
     six times fewer labels here than in the source.
     """
     train_xy, test_xy = detect(detector, images.train), detect(detector, images.test)
@@ -57,7 +58,7 @@ def class_metrics(seed: int, detector: KeypointDetector, images: Images, *, curv
         return 100 * class_accuracy(xy, label, test_xy, images.test_label, generator, epochs=epochs)
 
     found = {"class_accuracy": accuracy(train_xy, images.train_label)}
-    if curve:
+    if labels:
         for number in LABELS[:-1]:
             found[f"class_accuracy_{number}_labels"] = accuracy(train_xy[:number], images.train_label[:number])
         generator = torch_generator(seed, "warped copies")
@@ -80,7 +81,7 @@ def evaluate(training: Training, images: Images) -> dict[str, float]:
     """All numbers of one training."""
     setting, detector = training.setting, training.detector.eval()
     metrics = task_metrics(setting, detector, training.tasks, images.test[:3000])
-    metrics |= class_metrics(setting.seed, detector, images, curve=bool(setting.looks))
+    metrics |= class_metrics(setting.seed, detector, images)
     sample = images.test[:300]
     with torch.no_grad():
         found = detector(sample)
@@ -125,12 +126,12 @@ class Trainings:
         """The numbers of `setting`, trained now unless they are known."""
         key = setting.key()
         if key not in self.done:
-            training, looks = self.trained(setting)
+            training = self.trained(setting)
             metrics = evaluate(training, self.data(setting.data))
             torch.save(training.detector.state_dict(), self.weights_path(setting))
             self.done[key] = {
                 "setting": asdict(setting), "metrics": metrics, "seconds": training.seconds,
-                "looks": looks, "log": training.log[:: max(1, len(training.log) // 8)],
+                "log": training.log[:: max(1, len(training.log) // 8)],
             }  # fmt: skip
             self.write()
             self.partial_path(setting).unlink(missing_ok=True)
@@ -146,26 +147,19 @@ class Trainings:
         """Where an unfinished training waits."""
         return self.weights_path(setting).with_suffix(".part.pt")
 
-    def trained(self, setting: Setting) -> tuple[Training, list[dict[str, float]]]:
-        """The training of `setting` brought to its end, and what was measured on the way."""
+    def trained(self, setting: Setting) -> Training:
+        """The training of `setting` brought to its end."""
         images, path = self.data(setting.data), self.partial_path(setting)
         training = Training(setting, images.train)
         if path.is_file():
             training.load(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        notes = path.with_suffix(".json")
-        looks = json.loads(notes.read_text()) if notes.is_file() else []
-        wanted = [round(share * setting.steps) for share in setting.looks]
         while training.step_number < setting.steps:
             if time.monotonic() > self.until:
                 training.save(path)
                 raise OutOfTime(f"{setting.data}, {setting.tasks}: {training.step_number} of {setting.steps} steps")
             training.step()
-            if training.step_number in wanted:
-                looks.append(look(training, images))
-                notes.write_text(json.dumps(looks))
-        notes.unlink(missing_ok=True)
-        return training, looks
+        return training
 
     def detector(self, setting: Setting) -> KeypointDetector:
         """The trained detector of a finished setting."""
@@ -182,6 +176,13 @@ class Trainings:
             known["swapped"] = class_metrics(setting.seed, self.detector(setting), images)["class_accuracy"]
             self.write()
 
+    def measure_labels(self, setting: Setting) -> None:
+        """What fewer labels and warped copies make of the class accuracy (%) from `setting`'s keypoints, once."""
+        known = self.done[setting.key()]["metrics"]
+        if "class_accuracy_warped_copies" not in known:
+            known |= class_metrics(setting.seed, self.detector(setting), self.data(setting.data), labels=True)
+            self.write()
+
     def measure_pixels(self, data: str, number: int) -> None:
         """`class_from_pixels`, once."""
         key = f"pixels {data} {number}"
@@ -195,12 +196,3 @@ class Trainings:
         partial = self.path.with_suffix(".tmp")
         partial.write_text(json.dumps(self.done, indent=1) + "\n")
         partial.replace(self.path)
-
-
-def look(training: Training, images: Images) -> dict[str, float]:
-    """Task metrics and class accuracy in the midst of a training, at the learning rate of that moment."""
-    training.detector.eval()
-    found = task_metrics(training.setting, training.detector, training.tasks, images.test[:2000])
-    found |= class_metrics(training.setting.seed, training.detector, images)
-    training.detector.train()
-    return {"images": training.step_number * training.setting.batch, **found}

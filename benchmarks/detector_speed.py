@@ -153,15 +153,20 @@ def solved_warp(images: Tensor, warp) -> Tensor:
     return functional.grid_sample(images, grid.unflatten(1, (SIZE, SIZE)), padding_mode="border", align_corners=False)
 
 
-def compare(steps: int, images: Tensor) -> tuple[list[float], list[float], float]:
-    """Seconds of interleaved steps of both forms, and the largest relative difference of any loss."""
+def both_forms() -> tuple[Trainer, Trainer]:
+    """Straightforward and optimised, with the same weights."""
     plain, fast = Trainer(optimised=False), Trainer(optimised=True)
     fast.detector.load_state_dict(copy.deepcopy(plain.detector.state_dict()))
+    return plain, fast
+
+
+def compare(forms: tuple[Trainer, Trainer], steps: int, images: Tensor) -> tuple[list[float], list[float], float]:
+    """Seconds of interleaved steps of both forms, and the largest relative difference of any loss in the first."""
     times: tuple[list[float], list[float]] = ([], [])
     worst = 0.0
     for step in range(steps + 1):
         found = []
-        for form, kept in zip((plain, fast), times, strict=True):
+        for form, kept in zip(forms, times, strict=True):
             start = time.perf_counter()
             found.append(form.step(images))
             if step:
@@ -171,13 +176,11 @@ def compare(steps: int, images: Tensor) -> tuple[list[float], list[float], float
     return *times, worst
 
 
-def print_profile(images: Tensor, *, optimised: bool) -> None:
+def print_profile(trainer: Trainer, images: Tensor) -> None:
     """Where the time of one step goes."""
-    trainer = Trainer(optimised=optimised)
-    trainer.step(images)
     with profile(activities=[ProfilerActivity.CPU]) as profiled:
         trainer.step(images)
-    print(f"\nprofile of the {'optimised' if optimised else 'straightforward'} step")
+    print(f"\nprofile of the {'optimised' if trainer.optimised else 'straightforward'} step")
     print(profiled.key_averages().table(sort_by="self_cpu_time_total", row_limit=12, max_name_column_width=44))
 
 
@@ -186,14 +189,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     images = torch.rand(BATCH, 3, SIZE, SIZE, generator=torch_generator(0, "images"))
-    plain, fast, worst = compare(2 if arguments.quick else arguments.steps, images)
+    forms = both_forms()
+    plain, fast, worst = compare(forms, 1 if arguments.quick else arguments.steps, images)
     if not arguments.quick:
-        for optimised in (False, True):
-            print_profile(images, optimised=optimised)
+        for trainer in forms:
+            print_profile(trainer, images)
     data = f"{SIZE} px, batch {BATCH}, K {KEYPOINTS}"
     rows = [
         Row("detector speed", data, "straightforward", "training step, minimum", "s", [min(plain)]),

@@ -27,7 +27,7 @@ WARP = {"strength": 0.15, "rotation": 0.3, "zoom": 0.15, "shift": 0.2}
 TASK_SETTINGS: dict[str, dict[str, Any]] = {
     "reconstruction": {"width": 0.34, "background": 0.1},
     "distractor": {"width": 0.125, "share": 0.25},
-    "middle_frame": {"width": 0.25, "share": 0.25, "warp": WARP},
+    "middle_frame": {"width": 0.25, "share": 0.25, "copies": 4, "warp": WARP},
     "tps_equivariance": {"share": 0.5},
     "delaunay": {"share": 0.5},
     "difference_map": {"width": 0.34, "share": 0.5},
@@ -35,8 +35,9 @@ TASK_SETTINGS: dict[str, dict[str, Any]] = {
     "textured_reconstruction": {"width": 0.34},
 }
 ALL_TASKS = ("reconstruction", "distractor", "middle_frame")
-# With equal weights the games, whose losses are steep, keep the reconstruction from being learned at all.
-WEIGHTS = {"reconstruction": 3.0, "distractor": 0.5, "middle_frame": 0.7, "jensen_shannon": 0.3}
+# With equal weights the games, whose losses are steep, keep the reconstruction from being learned at all. Adam gives
+# the judges, whom only their own loss reaches, the same steps whatever its weight.
+WEIGHTS = {"reconstruction": 3.0, "distractor": 0.1, "middle_frame": 0.15, "jensen_shannon": 0.3}
 WARM_UP = 20
 REPORT_EVERY = 50
 
@@ -61,7 +62,6 @@ class Setting:
     middle_frame_after: float = 0.05
     weights: dict[str, float] = field(default_factory=lambda: dict(WEIGHTS))
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
-    looks: tuple[float, ...] = ()
 
     def key(self) -> str:
         """Short hash of all fields."""

@@ -7,6 +7,7 @@ from articulate.keypoints.hourglass import Hourglass
 from articulate.keypoints.multi_task import MultiTask, MultiTaskConfig
 from articulate.keypoints.soft_argmax import draw_gaussians
 from articulate.keypoints.tasks import TASKS, Frame
+from articulate.keypoints.tasks.middle_frame import turned_copies
 from articulate.seeds import torch_generator
 
 
@@ -54,6 +55,24 @@ def test_the_judge_of_each_frame_turns_with_the_frames() -> None:
     task = TASKS["middle_frame"](TASKS["middle_frame"].Config(width=0.05), Frame(2, 1, (16, 16)))
     poses = torch.rand(5, 3, 4, generator=torch_generator(0, "poses"))
     assert torch.allclose(task.scores(poses.roll(1, 1)), task.scores(poses).roll(1, 1), atol=1e-6)
+
+
+def test_turned_copies_of_a_game_keep_its_middle_and_its_shapes() -> None:
+    """The middle of a straight movement stays half way, and distances within a pose stay, whatever turn and mirror."""
+    first, last = torch.rand(2, 6, 4, 2, generator=torch_generator(0, "poses"))
+    poses = torch.stack([first, 0.5 * (first + last), last], 1)
+    copies = turned_copies(poses, 3, torch_generator(0, "copies"))
+    assert torch.equal(copies[:6], poses) and len(copies) == 18
+    assert torch.allclose(copies[:, 1], 0.5 * (copies[:, 0] + copies[:, 2]), atol=1e-6)
+    assert torch.allclose(torch.cdist(copies, copies), torch.cdist(poses, poses).repeat(3, 1, 1, 1), atol=1e-5)
+    assert not torch.allclose(copies[6:12], poses, atol=0.05)
+
+
+def test_the_judge_of_normalised_games_does_not_see_how_strong_a_warp_is() -> None:
+    task = TASKS["middle_frame"](TASKS["middle_frame"].Config(width=0.05), Frame(2, 1, (16, 16)))
+    poses = torch.rand(5, 3, 4, generator=torch_generator(0, "poses"))
+    weaker = poses.mean(1, keepdim=True) + 0.1 * (poses - poses.mean(1, keepdim=True))
+    assert torch.allclose(task.prepared(weaker), task.prepared(poses), atol=1e-4)
 
 
 def test_first_heatmaps_differ_from_image_to_image() -> None:

@@ -15,12 +15,13 @@ from articulate.keypoints.tasks.base import Frame, Task, TaskConfig, TaskResult,
 class MiddleFrameConfig(TaskConfig):
     """How strong the full warp is, in which form the judge sees the poses, and how it is asked."""
 
-    inputs: Literal["relative", "absolute"] = Field(
-        default="relative", description="poses minus their mean, or as they are (source)"
+    inputs: Literal["normalised", "relative", "absolute"] = Field(
+        default="normalised", description="poses minus their mean over each game's or the batch's size, or as they are"
     )
     judge: Literal["each", "together"] = Field(
         default="each", description="one network scores every frame against the others, or names the frame (source)"
     )
+    copies: int = Field(default=1, ge=1, description="each game also in so many turned and mirrored copies, less one")
     warp: WarpConfig = Field(default_factory=WarpConfig)
 
 
@@ -30,9 +31,11 @@ class MiddleFrame(Task[MiddleFrameConfig]):
     The frames are the image, the image under half a thin-plate warp, and under the whole warp; both warps sample the
     original once. The game is solvable only where keypoints follow the image. With `inputs="relative"` the judge sees
     each pose minus the mean of the three, over the batch's root mean square: a linear change of the same 6K numbers
-    with which it learns in tens of steps what takes it thousands from absolute positions. With `judge="each"` the MLP
-    has one output and scores each frame in turn, listed before the other two, so that every game teaches three times.
-    Metric: `middle_frame_accuracy`, chance 1 / 3.
+    with which it learns in tens of steps what takes it thousands from absolute positions (`absolute`, the source);
+    with `normalised` over each game's own, so that weak and strong warps look alike. With `judge="each"` the MLP has
+    one output and scores each frame in turn, listed before the other two, so that every game teaches three times.
+    `copies`: in training the three poses of a game are also shown turned by a random angle and mirrored, which leaves
+    the middle in the middle and costs no detection. Metric: `middle_frame_accuracy`, chance 1 / 3.
     """
 
     Config = MiddleFrameConfig
@@ -66,8 +69,11 @@ class MiddleFrame(Task[MiddleFrameConfig]):
         assert views is not None and views.detection is not None, "middle_frame needs its views detected"
         number = len(views.images) // 2
         half, whole = views.detection.xy.split(number)
-        poses = torch.stack([detection.xy[:number], half, whole], 1).flatten(2)
-        order = torch.rand(number, 3, generator=generator, device=generator.device).argsort(-1).to(poses.device)
+        poses = torch.stack([detection.xy[:number], half, whole], 1)
+        if self.training and self.config.copies > 1:
+            poses = turned_copies(poses, self.config.copies, generator)
+        poses = poses.flatten(2)
+        order = torch.rand(len(poses), 3, generator=generator, device=generator.device).argsort(-1).to(poses.device)
         shuffled = poses.gather(1, order[..., None].expand_as(poses))
         scores = self.scores(self.prepared(shuffled))
         answer = (order == 1).long().argmax(-1)
@@ -88,5 +94,17 @@ class MiddleFrame(Task[MiddleFrameConfig]):
         if self.config.inputs == "absolute":
             return poses
         moved = poses - poses.mean(1, keepdim=True)
+        squared = moved.detach().square()
+        size = squared.mean() if self.config.inputs == "relative" else squared.mean((1, 2), keepdim=True)
         # The floor (a thousandth of half the image) keeps keypoints that do not move at all finite.
-        return moved / moved.detach().square().mean().sqrt().clamp_min(1.0e-3)
+        return moved / size.sqrt().clamp_min(1.0e-3)
+
+
+def turned_copies(poses: Float[Tensor, "n 3 K 2"], copies: int, generator: torch.Generator) -> Float[Tensor, "m 3 K 2"]:
+    """The games as they are, then `copies` - 1 times with all three poses turned alike about the centre or mirrored."""
+    number, device = (copies - 1) * len(poses), generator.device
+    angle = 2 * torch.pi * torch.rand(number, generator=generator, device=device)
+    mirror = 2.0 * torch.randint(2, (number,), generator=generator, device=device) - 1
+    sine, cosine = angle.sin(), angle.cos()
+    turn = torch.stack([cosine, -mirror * sine, sine, mirror * cosine], -1).view(number, 1, 2, 2).to(poses)
+    return torch.cat([poses, poses.repeat(copies - 1, 1, 1, 1) @ turn])
