@@ -40,13 +40,13 @@ Plan = dict[tuple[str, str, str], list[Setting]]
 
 def plan_of(parts: list[str], steps: int, seeds: int, sets: list[str]) -> Plan:
     """(table, data, method) -> one setting per seed, most telling first."""
-    plan: Plan = {}
+    found: Plan = {}
     for part in parts:
         for data in sets:
             main = Setting(data, steps=steps)
             for table, method, setting, count in MAKERS[part](main, seeds):
-                plan[table, data, method] = [replace(setting, seed=seed) for seed in range(count)]
-    return plan
+                found[table, data, method] = [replace(setting, seed=seed) for seed in range(count)]
+    return found
 
 
 Entries = Iterator[tuple[str, str, Setting, int]]
@@ -56,7 +56,7 @@ def task_entries(main: Setting, seeds: int) -> Entries:
     """All tasks together, then each alone."""
     yield "T1", MAIN, main, seeds
     for task in ALL_TASKS:
-        yield "T1", f"{task} alone", replace(main, tasks=(task,)), seeds
+        yield "T1", f"{task} alone", main.alone(task), seeds
 
 
 def long_entries(main: Setting, seeds: int) -> Entries:
@@ -65,7 +65,7 @@ def long_entries(main: Setting, seeds: int) -> Entries:
         other = replace(main, steps=round(length * main.steps))
         yield "T1 curve", f"all tasks, {length:g} times the steps", other, 1
         for task in ALL_TASKS:
-            yield "T1 curve", f"{task} alone, {length:g} times the steps", replace(other, tasks=(task,)), 1
+            yield "T1 curve", f"{task} alone, {length:g} times the steps", other.alone(task), 1
 
 
 def balancing_entries(main: Setting, seeds: int) -> Entries:
@@ -80,9 +80,9 @@ def as_written_entries(main: Setting, seeds: int) -> Entries:
     together = {"distractor": {"judge": "together"}, "middle_frame": {**middle, "inputs": "relative"}}
     absolute = {**together, "middle_frame": {**middle, "inputs": "absolute"}}
     for task in ("distractor", "middle_frame"):
-        yield "T1 as written", f"{task} alone, judge `together`", replace(main, tasks=(task,), settings=together), 1
-    alone = replace(main, tasks=("distractor",))
-    yield "T1 as written", "distractor alone, torch's first weights", replace(alone, start="torch"), 1
+        yield "T1 as written", f"{task} alone, judge `together`", replace(main.alone(task), settings=together), 1
+    game = main.alone("distractor")
+    yield "T1 as written", "distractor alone, torch's first weights", replace(game, start="torch"), 1
     equal = {name: 1.0 for name in main.weights}
     yield "T1 as written", "all tasks, equal weights from the start", replace(main, weights=equal), 1
     plain = replace(main, method="plain", temperature=1.0, start="torch", shapes=("concentration",), rate=1.0e-3)
@@ -99,7 +99,7 @@ def curve_entries(main: Setting, seeds: int) -> Entries:
 def baseline_entries(main: Setting, seeds: int) -> Entries:
     """The earlier attempts and what relatives use, each alone."""
     for task in ("tps_equivariance", "delaunay", "difference_map", "masked_inpainting"):
-        yield "T1 baselines", f"{task} alone", replace(main, tasks=(task,)), 1
+        yield "T1 baselines", f"{task} alone", main.alone(task), 1
 
 
 MAKERS = {
@@ -156,6 +156,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one seed, tasks only, 20 nominal seconds a training")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--sets", nargs="+", choices=sorted(NUM_KEYPOINTS), default=list(NUM_KEYPOINTS))
+    parser.add_argument("--methods", nargs="+", default=[""], help="train only rows whose name has one of these words")
     parser.add_argument("--seeds", type=int, default=3, help="of tasks and balancings; others have one")
     parser.add_argument("--budget", type=float, default=60, help="nominal seconds per training")
     parser.add_argument("--slice", type=float, default=float("inf"), help="stop after as many seconds, to go on later")
@@ -168,7 +169,9 @@ def main() -> None:
     parts = ["tasks"] if arguments.quick else arguments.only
     steps = round(budget * STEPS_A_SECOND[torch.device(arguments.device).type])
     trainings = Trainings(RESULTS, arguments.device, arguments.slice)
-    train_all(trainings, plan_of(parts, steps, seeds, arguments.sets))
+    plan = plan_of(parts, steps, seeds, arguments.sets)
+    wanted = {key: settings for key, settings in plan.items() if any(word in key[2] for word in arguments.methods)}
+    train_all(trainings, wanted)
     shown = plan_of(parts if arguments.quick else list(PARTS), steps, seeds, list(NUM_KEYPOINTS))
     rows = [row for key, settings in shown.items() for row in rows_of(trainings, key, settings)]
     rows += swapped_rows(trainings, shown) + pixel_rows(trainings)

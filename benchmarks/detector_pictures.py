@@ -13,7 +13,7 @@ COLOURS = ("#e41a1c", "#377eb8", "#4daf4a", "#984ea3", "#ff7f00", "#ffff33", "#a
 def draw_comparison(trainings: Trainings, data: str, steps: int, path: Path) -> Path:
     """One panel of 4 x 8 images per training (seed 0); colour = identity of the keypoint."""
     panels = {"all tasks": Setting(data, steps=steps)}
-    panels |= {f"{task.replace('_', ' ')} alone": Setting(data, steps=steps, tasks=(task,)) for task in ALL_TASKS}
+    panels |= {f"{task.replace('_', ' ')} alone": panels["all tasks"].alone(task) for task in ALL_TASKS}
     images = trainings.data(data).test[:32]
     figure = Figure(figsize=(10, 5.6), layout="constrained")
     for axes, (title, setting) in zip(figure.subplots(2, 2).flat, panels.items(), strict=True):

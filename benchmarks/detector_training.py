@@ -5,7 +5,7 @@ import json
 import math
 import os
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,8 @@ ALL_TASKS = ("reconstruction", "distractor", "middle_frame")
 # With equal weights the games, whose losses are steep, keep the reconstruction from being learned at all. Adam gives
 # the judges, whom only their own loss reaches, the same steps whatever its weight.
 WEIGHTS = {"reconstruction": 3.0, "distractor": 0.1, "middle_frame": 0.15, "jensen_shannon": 0.3}
+# A task that is trained alone stands to the constraint on heatmaps as reconstruction does beside others.
+ALONE = 3.0
 WARM_UP = 20
 REPORT_EVERY = 50
 
@@ -67,6 +69,10 @@ class Setting:
         """Short hash of all fields."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
 
+    def alone(self, task: str) -> "Setting":
+        """The same with one task, and without the weights of the others."""
+        return replace(self, tasks=(task,), weights={s: self.weights[s] for s in self.shapes})
+
     def detector_config(self) -> KeypointDetectorConfig:
         """One-channel detector; cleaned heatmaps of 0.9 px as in the source's toy sets."""
         numbers = {"width": self.width, "start": self.start, "method": self.method, "temperature": self.temperature}
@@ -81,11 +87,13 @@ class Setting:
 
     def terms(self) -> dict[str, LossTerm]:
         """Weights; beside other tasks the middle frame waits until the reconstruction has drawn the keypoints apart."""
-        wait = round(self.middle_frame_after * self.steps) if len(self.tasks) > 1 else 0
+        alone = len(self.tasks) == 1
+        wait = 0 if alone else round(self.middle_frame_after * self.steps)
         terms = {}
         for name in self.task_config().loss_names():
             start = wait if name == "middle_frame" else 0
-            terms[name] = LossTerm(weight=self.weights.get(name, 1.0), start=start, ramp=start)
+            weight = ALONE if alone and name in self.tasks else self.weights.get(name, 1.0)
+            terms[name] = LossTerm(weight=weight, start=start, ramp=start)
         return terms
 
     def rate_at(self, step: int) -> float:
