@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from detector_training import Images, Setting, Training, load_images
+from detector_training import WARP, Images, Setting, Training, load_images
 from torch import Tensor
 
 from articulate.evaluation.detector import class_accuracy, heatmap_elongation, occlusion_error, rotation_error
@@ -16,6 +16,7 @@ from articulate.geometry.thin_plate import random_warp
 from articulate.keypoints.detector import KeypointDetector
 from articulate.keypoints.health import check_keypoints
 from articulate.keypoints.multi_task import MultiTask
+from articulate.keypoints.tasks.base import WarpConfig
 from articulate.seeds import torch_generator
 
 OTHER = {"mnist": "fashion_mnist", "fashion_mnist": "mnist"}
@@ -70,6 +71,18 @@ def class_metrics(seed: int, detector: KeypointDetector, images: Images, *, labe
     return found
 
 
+@torch.no_grad()
+def middle_frame_by_rule(seed: int, detector: KeypointDetector, images: Tensor) -> float:
+    """How often (%) a rule without parameters finds the middle of the game's three warps: what the keypoints are worth.
+
+    The middle is the frame whose keypoints lie nearest to their mean over the three, by the median over keypoints.
+    """
+    warp = WarpConfig(**WARP).sample(images, torch_generator(seed, "rule", device=images.device))
+    poses = torch.stack([detect(detector, view) for view in (images, warp.scaled(0.5).warp(images), warp.warp(images))])
+    away = (poses - poses.mean(0)).norm(dim=-1).median(-1).values
+    return 100 * float((away.argmin(0) == 1).double().mean())
+
+
 def class_from_pixels(images: Images, number: int) -> float:
     """Class accuracy (%) of the same small network on all pixels, fitted on `number` images: what labels are worth."""
     train, test = (x.cpu().flatten(1).unflatten(1, (-1, 2)) for x in (images.train[:number], images.test))
@@ -85,6 +98,7 @@ def evaluate(training: Training, images: Images) -> dict[str, float]:
     sample = images.test[:300]
     with torch.no_grad():
         found = detector(sample)
+    metrics["middle_frame_by_rule"] = middle_frame_by_rule(setting.seed, detector, images.test[:1500])
     metrics["heatmap_elongation"] = float(heatmap_elongation(found.heatmaps, setting.temperature).median())
     metrics["alarms"] = float(len(check_keypoints(found.xy, found.score)))
     turned = rotation_error(lambda x: detector(x).xy, sample, [np.pi / 6, np.pi / 2])

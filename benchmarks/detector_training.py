@@ -37,7 +37,7 @@ TASK_SETTINGS: dict[str, dict[str, Any]] = {
 ALL_TASKS = ("reconstruction", "distractor", "middle_frame")
 # With equal weights the games, whose losses are steep, keep the reconstruction from being learned at all. Adam gives
 # the judges, whom only their own loss reaches, the same steps whatever its weight.
-WEIGHTS = {"reconstruction": 3.0, "distractor": 0.1, "middle_frame": 0.15, "jensen_shannon": 0.3}
+WEIGHTS = {"reconstruction": 3.0, "distractor": 0.25, "middle_frame": 0.35, "jensen_shannon": 0.3}
 # A task that is trained alone stands to the constraint on heatmaps as reconstruction does beside others.
 ALONE = 3.0
 WARM_UP = 20
