@@ -189,7 +189,6 @@ def train_all(trainings: Trainings, plan: Plan) -> None:
                 trainings.measure_swapped(setting)
             if method == LONGEST:
                 trainings.measure_labels(setting)
-            if setting.num_images in LABELS[:-1]:
                 for number in LABELS:
                     trainings.measure_pixels(setting.data, number)
     except OutOfTime as reason:
