@@ -81,4 +81,6 @@ def draw_panel(axes, images: Tensor, xy: Tensor) -> None:
         place = (points + 1) * side / 2 - 0.5
         place = place + place.new_tensor([number % 8, number // 8]) * side
         axes.scatter(place[:, 0], place[:, 1], s=7, c=COLOURS[: len(points)], linewidths=0)
+    axes.set_xlim(-0.5, 8 * side - 0.5)
+    axes.set_ylim(4 * side - 0.5, -0.5)
     axes.set_axis_off()
