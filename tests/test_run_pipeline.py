@@ -15,6 +15,7 @@ import pytest
 import torch
 import yaml
 
+import articulate
 from articulate.records import Motion, Skeleton, Tracks
 from articulate.runs import RunFolder
 from articulate.video import VideoWriter
@@ -77,6 +78,17 @@ def test_every_smoke_configuration_runs_and_is_then_found_done(
         assert "STAND-IN" in (results / "skeleton.json").read_text()
     assert main(command(path.stem, tmp_path, *more)) == 0
     assert "already done" in capsys.readouterr().out
+
+
+def test_several_videos_train_one_model(tmp_path: Path) -> None:
+    films = [blob_video(tmp_path / f"{name}.mp4") for name in ("one", "two")]
+    assert main(command("animal_split_smoke", tmp_path, f"data.videos=[{films[0]},{films[1]}]")) == 0
+    run = tmp_path / "runs" / "animal_split_smoke"
+    files = {file.name for file in (run / "results").iterdir()}
+    assert {"tracks_dlc.one.csv", "tracks_dlc.two.csv"} <= files
+    model = articulate.load(run)
+    results = [model.predict(film) for film in films]
+    assert results[0].xy.shape == results[1].xy.shape and (results[0].skeleton.edges == results[1].skeleton.edges).all()
 
 
 def test_results_are_never_overwritten_and_earlier_groups_are_used_again(
