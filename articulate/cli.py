@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from articulate.errors import ArticulateError, ConfigError, DataError
+from articulate.errors import ArticulateError, ConfigError, DataError, ExportError
 from articulate.waiting import wait_asleep
 
 app = typer.Typer(
@@ -156,13 +156,18 @@ def export(
         if name in NEED_MOTION and result.motion is None:
             raise ConfigError(f"--to {name}: this run has no 3D motion (its schedule has no lifting)")
     folder.mkdir(parents=True, exist_ok=True)
-    written = []
+    failed = []
     for name in formats:
-        written += write_formats(result, [name], folder) if name in EXPORTERS else write_networks_of(run, name, folder)
-    for path in written:
-        print(path)
+        try:
+            files = write_formats(result, [name], folder) if name in EXPORTERS else write_networks_of(run, name, folder)
+        except ExportError as error:  # such as a missing extra: the other formats are written all the same
+            failed.append(f"--to {name}: {error}")
+            continue
+        print(*files, sep="\n")
     if set(formats) & set(ROTATIONS):
         print(f"rotations of rigid bones: {residual_note(result)}")
+    if failed:
+        raise ExportError("\n".join(failed))
 
 
 def write_networks_of(run: Path, name: str, folder: Path) -> list[Path]:
