@@ -37,8 +37,8 @@ from articulate.evaluation.truth import load_labels
 from articulate.keypoints.detector import KeypointDetector, KeypointDetectorConfig
 from articulate.keypoints.multi_task import MultiTask, MultiTaskConfig
 from articulate.records import Skeleton, Tracks
-from articulate.seeding.body_axis import body_axis_seeds
-from articulate.seeding.body_config import BodyAxisConfig
+from articulate.seeding.body.axis import body_axis_seeds
+from articulate.seeding.body.config import BodyAxisConfig
 from articulate.seeds import derive_seed, numpy_generator, torch_generator
 
 ROOT = Path(__file__).resolve().parent.parent

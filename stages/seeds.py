@@ -14,10 +14,10 @@ from articulate.records import Clips, Seeds
 from articulate.schedule import Context, Stage, WholeRun
 from articulate.seeding import SeedConfig, find_seeds
 from articulate.seeding import Seeds as FoundSeeds
-from articulate.seeding.body_axis import body_axis_seeds
-from articulate.seeding.body_config import BodyAxisConfig
-from articulate.seeding.puppet_config import PuppetConfig
-from articulate.seeding.puppet_seeds import puppet_seeds
+from articulate.seeding.body.axis import body_axis_seeds
+from articulate.seeding.body.config import BodyAxisConfig
+from articulate.seeding.puppet.config import PuppetConfig
+from articulate.seeding.puppet.seeds import puppet_seeds
 
 
 class SeedsStageConfig(StrictModel):

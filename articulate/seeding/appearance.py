@@ -7,17 +7,17 @@ from jaxtyping import Bool, Float, Int
 
 from articulate.data.store import ClipStore
 from articulate.seeding.capsule_fit import Evidence
-from articulate.seeding.colour_parts import (
+from articulate.seeding.config import SeedConfig
+from articulate.seeding.parts.colour import (
     UNSURE,
     chromaticity,
     find_colour_parts,
     foreground_colours,
     label_pixels,
 )
-from articulate.seeding.config import SeedConfig
-from articulate.seeding.part_contacts import Contacts, fill_unsure, find_contacts, shown
-from articulate.seeding.part_ends import Moments, fill_gaps, oriented_axes, part_ends, part_moments
-from articulate.seeding.part_merge import shades_of_one
+from articulate.seeding.parts.contacts import Contacts, fill_unsure, find_contacts, shown
+from articulate.seeding.parts.ends import Moments, fill_gaps, oriented_axes, part_ends, part_moments
+from articulate.seeding.parts.merge import shades_of_one
 
 INSIDE = 140  # a pixel of which little more than half is body still shows the body's colour
 CHUNK = 64

@@ -15,7 +15,7 @@ from articulate.seeding.budget import contract_shortest, split_longest
 from articulate.seeding.capsule_fit import Figure, FitSettings, evaluate, fit_figure
 from articulate.seeding.config import SeedConfig
 from articulate.seeding.depth_order import find_depth_order
-from articulate.seeding.part_figure import PartFigure, decide_figure
+from articulate.seeding.parts.figure import PartFigure, decide_figure
 
 HIDDEN_SCORE = 0.05
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from articulate.data.store import ClipStore, StoreWriter
-from articulate.seeding.body_frame import BodyPose, body_from_image, image_from_body
+from articulate.seeding.body.frame import BodyPose, body_from_image, image_from_body
 
 SIZE = 64
 LEGS = np.array([[0.3, -0.55], [-0.05, -0.6], [-0.4, -0.5], [0.3, 0.55], [-0.05, 0.6], [-0.4, 0.5]])

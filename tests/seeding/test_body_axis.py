@@ -10,14 +10,14 @@ from drawn_bug import SIZE, drawn_animal, make_store
 
 from articulate.data.store import ClipStore, StoreWriter
 from articulate.evaluation.keypoints import match_keypoints, on_joint_scores
-from articulate.seeding.body_axis import body_axis_seeds
-from articulate.seeding.body_config import BodyAxisConfig
-from articulate.seeding.body_extremity_kernels import distance_within, peaks
-from articulate.seeding.body_frame import BodyPose, body_from_image, body_pictures, image_from_body
-from articulate.seeding.body_heading import viterbi_signs, walks_forward
-from articulate.seeding.body_moments import body_moments
-from articulate.seeding.body_outline import THICK, spread_ends, trunk_half_width, wide_parts
-from articulate.seeding.body_template import congeal
+from articulate.seeding.body.axis import body_axis_seeds
+from articulate.seeding.body.config import BodyAxisConfig
+from articulate.seeding.body.extremity_kernels import distance_within, peaks
+from articulate.seeding.body.frame import BodyPose, body_from_image, body_pictures, image_from_body
+from articulate.seeding.body.heading import viterbi_signs, walks_forward
+from articulate.seeding.body.moments import body_moments
+from articulate.seeding.body.outline import THICK, spread_ends, trunk_half_width, wide_parts
+from articulate.seeding.body.template import congeal
 
 SEARCH = BodyAxisConfig(network_steps=0)  # the network has tests of its own
 

@@ -5,9 +5,9 @@ import torch
 from drawn_bug import make_store
 
 from articulate.evaluation.keypoints import match_keypoints, on_joint_scores
-from articulate.seeding.body_axis import body_axis_seeds
-from articulate.seeding.body_config import BodyAxisConfig
-from articulate.seeding.body_line import held_share, is_line
+from articulate.seeding.body.axis import body_axis_seeds
+from articulate.seeding.body.config import BodyAxisConfig
+from articulate.seeding.body.line import held_share, is_line
 
 SIZE, POINTS = 64, 9
 

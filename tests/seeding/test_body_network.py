@@ -5,12 +5,12 @@ import pytest
 import torch
 from drawn_bug import SIZE, drawn_animal
 
-from articulate.seeding import body_refine
-from articulate.seeding.body_assembly import Figure
-from articulate.seeding.body_frame import BodyPose
-from articulate.seeding.body_network import CELLS, BodyNetwork, read_maps, target_maps
-from articulate.seeding.body_pictures import BodyPictures, levels_of, within
-from articulate.seeding.body_refine import refined
+from articulate.seeding.body import refine as body_refine
+from articulate.seeding.body.assembly import Figure
+from articulate.seeding.body.frame import BodyPose
+from articulate.seeding.body.network import CELLS, BodyNetwork, read_maps, target_maps
+from articulate.seeding.body.pictures import BodyPictures, levels_of, within
+from articulate.seeding.body.refine import refined
 
 
 def test_reading_a_target_gives_the_point_back() -> None:

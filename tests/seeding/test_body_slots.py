@@ -4,9 +4,9 @@ import itertools
 
 import numpy as np
 
-from articulate.seeding.body_assignment_kernels import best_assignments
-from articulate.seeding.body_slot_search import alone, initial_slots, joined
-from articulate.seeding.body_slots import MIRROR, Slots, track_slots
+from articulate.seeding.body.assignment_kernels import best_assignments
+from articulate.seeding.body.slot_search import alone, initial_slots, joined
+from articulate.seeding.body.slots import MIRROR, Slots, track_slots
 
 PLACES = np.array([[0.7, 0.3, 0.5, 0.2], [0.1, 0.7, 0.1, 0.5], [-0.6, 0.5, -0.4, 0.3]])
 

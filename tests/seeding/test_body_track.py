@@ -3,11 +3,11 @@
 import numpy as np
 from drawn_bug import two_that_touch
 
-from articulate.seeding.body_frame import BodyPose, body_pictures
-from articulate.seeding.body_heading import odd_features, resolve_signs
-from articulate.seeding.body_moments import body_moments
-from articulate.seeding.body_template import congeal
-from articulate.seeding.body_track import Candidate, Pace, best_candidates, changes, followed_pose
+from articulate.seeding.body.frame import BodyPose, body_pictures
+from articulate.seeding.body.heading import odd_features, resolve_signs
+from articulate.seeding.body.moments import body_moments
+from articulate.seeding.body.template import congeal
+from articulate.seeding.body.track import Candidate, Pace, best_candidates, changes, followed_pose
 
 
 def errors(found: BodyPose, true: BodyPose, sign: float) -> tuple[np.ndarray, np.ndarray]:

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from articulate.seeding.colour_parts import (
+from articulate.seeding.parts.colour import (
     UNSURE,
     chromaticity,
     find_colour_parts,
     foreground_colours,
     label_pixels,
 )
-from articulate.seeding.part_contacts import contact_share, fill_unsure, find_contacts
+from articulate.seeding.parts.contacts import contact_share, fill_unsure, find_contacts
 
 RED, GREEN, BLUE = np.array([0.9, 0.2, 0.2]), np.array([0.2, 0.8, 0.3]), np.array([0.2, 0.3, 0.9])
 

@@ -11,7 +11,7 @@ from articulate.evaluation.keypoints import match_keypoints, on_joint_scores
 from articulate.evaluation.tree import edge_scores, map_edges
 from articulate.evaluation.truth import load_truth
 from articulate.seeding import SeedConfig, find_seeds
-from articulate.seeding.part_tree import Connection, keypoints_of_ends
+from articulate.seeding.parts.tree import Connection, keypoints_of_ends
 
 QUICK = SeedConfig(decide_steps=40, steps=40)
 

@@ -5,7 +5,7 @@ import pytest
 
 from articulate.seeding.appearance import measure
 from articulate.seeding.capsule_fit import Evidence
-from articulate.seeding.part_merge import shades_of_one
+from articulate.seeding.parts.merge import shades_of_one
 
 
 def measured(draw):

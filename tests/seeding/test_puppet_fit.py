@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from test_puppet_outline import drawn
 
-from articulate.seeding.puppet import Puppet, limb_lengths
-from articulate.seeding.puppet_kernels import assemble
-from articulate.seeding.puppet_outline import read_outline
-from articulate.seeding.puppet_polish import polish
-from articulate.seeding.puppet_shape import joints_to_drop, prune_joints, straighten
-from articulate.seeding.puppet_track import TrackSettings, fit_to, follow_both_ways
-from articulate.seeding.puppet_twins import twins_alike, twins_of
+from articulate.seeding.puppet.kernels import assemble
+from articulate.seeding.puppet.model import Puppet, limb_lengths
+from articulate.seeding.puppet.outline import read_outline
+from articulate.seeding.puppet.polish import polish
+from articulate.seeding.puppet.shape import joints_to_drop, prune_joints, straighten
+from articulate.seeding.puppet.track import TrackSettings, fit_to, follow_both_ways
+from articulate.seeding.puppet.twins import twins_alike, twins_of
 
 ARM = np.array([[0, 1], [1, 2]])
 

@@ -5,7 +5,7 @@ import pytest
 
 from articulate.data.synthetic.sticks import render_sticks
 from articulate.data.synthetic.style import Style
-from articulate.seeding.puppet_outline import join_close_branches, line_length, middle_tree, num_holes, read_outline
+from articulate.seeding.puppet.outline import join_close_branches, line_length, middle_tree, num_holes, read_outline
 
 # A figure with two branches: ends 0, 1 at branch 2; ends 4, 5 at branch 3.
 POINTS = np.array([[10.0, 10], [10, 50], [24, 30], [44, 30], [56, 12], [54, 52]])

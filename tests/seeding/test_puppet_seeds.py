@@ -9,8 +9,8 @@ from articulate.data.store import ClipStore, StoreWriter
 from articulate.evaluation.keypoints import match_keypoints, on_joint_scores
 from articulate.evaluation.tree import edge_scores, map_edges
 from articulate.evaluation.truth import load_truth
-from articulate.seeding.puppet_config import PuppetConfig
-from articulate.seeding.puppet_seeds import puppet_seeds
+from articulate.seeding.puppet.config import PuppetConfig
+from articulate.seeding.puppet.seeds import puppet_seeds
 
 QUICK = PuppetConfig(templates=2, hypotheses=3, rounds=1, alike=1)
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from articulate.seeding.puppet import Puppet
-from articulate.seeding.puppet_sides import settle_sides, twin_points
+from articulate.seeding.puppet.model import Puppet
+from articulate.seeding.puppet.sides import settle_sides, twin_points
 
 # A trunk 0 - 1; two arms of two limbs at 0, two legs of two limbs at 1; a head at 0.
 EDGES = np.array([[0, 1], [0, 2], [2, 3], [0, 4], [4, 5], [1, 6], [6, 7], [1, 8], [8, 9], [0, 10]])

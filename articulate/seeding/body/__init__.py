@@ -1,0 +1,1 @@
+"""First guesses for animals seen from above: the body, its axis, its limbs."""

@@ -1,0 +1,85 @@
+"""Decides the figure: which ends of parts meet, where limbs are hidden, how thick everything is."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from articulate.seeding.appearance import Appearance
+from articulate.seeding.capsule_fit import Evidence, Figure, FitSettings, fit_figure
+from articulate.seeding.config import SeedConfig
+from articulate.seeding.parts.contacts import contact_share
+from articulate.seeding.parts.tree import (
+    Connection,
+    assemble,
+    connect_ends,
+    end_distances,
+    fit_parts,
+    gains_of_links,
+)
+
+HIDDEN_WEIGHT = 0.05  # of a part that does not show, beside one that does
+
+
+@dataclass(frozen=True)
+class PartFigure:
+    """What was decided: ends that are one point, ends with a hidden limb between them, half-widths of the parts."""
+
+    merged: list[Connection]
+    links: list[Connection]
+    radii: Float[np.ndarray, "P 2"]
+
+    @property
+    def num_parts(self) -> int:
+        """P."""
+        return len(self.radii)
+
+    def figure_of_all_frames(self, found: Appearance) -> Figure:
+        """The figure over the measured ends of all frames, not fitted yet."""
+        weights = np.where(found.visible, 1.0, HIDDEN_WEIGHT)
+        return assemble(found.ends, weights, self.radii, self.merged, self.links)
+
+
+def take(found: Appearance, frames: Int[np.ndarray, " N"]) -> tuple[Evidence, Float[np.ndarray, "N P 2 2"]]:
+    """Evidence and ends at some frames."""
+    return found.evidence.take(frames), found.ends[frames]
+
+
+def decide_figure(found: Appearance, num_keypoints: int, config: SeedConfig) -> PartFigure | str:
+    """Fit every part on its own, join ends into a tree, fit again, and put hidden limbs where joining does not fit.
+
+    A sentence instead where most of the body does not hang together.
+    """
+    num_frames, num_parts = found.visible.shape
+    some = np.unique(np.linspace(0, num_frames - 1, min(config.sample_frames, num_frames)).astype(np.int64))
+    evidence, ends = take(found, some)
+    # Frames of a sample are too far apart in time to be smooth.
+    settings = FitSettings(steps=config.decide_steps, smoothness=0.0)
+    thickness = np.nanmedian(found.moments.thickness, axis=0)
+    radii = np.repeat(np.maximum(0.5 * np.nan_to_num(thickness, nan=1.4), 0.7)[:, None], 2, axis=1)
+    alone = fit_parts(ends, radii, evidence, settings)
+    fitted = alone.points.reshape(ends.shape)
+    distances = end_distances(fitted, alone.radii, found.visible[some], contact_share(found.contacts), config.contact)
+    connections = connect_ends(distances, num_parts)
+    if len(connections) < num_parts - 1:
+        return f"{num_parts} colours, but only {len(connections)} lasting contacts between them"
+    weights = np.where(found.visible[some], 1.0, HIDDEN_WEIGHT)
+    few = np.unique(np.linspace(0, len(some) - 1, min(config.trial_frames, len(some))).astype(np.int64))
+    short = FitSettings(steps=config.trial_steps, smoothness=0.0, softness=(1.0, settings.softness[1]))
+    least = config.hidden_limb * evidence.labels.shape[1] / 64
+    links: list[Connection] = []
+    trials = connections
+    while True:
+        merged = [c for c in connections if c not in links]
+        joined = fit_figure(assemble(fitted, weights, alone.radii, merged, links), evidence, settings)
+        if num_parts + 1 + len(links) >= num_keypoints or not trials:
+            return PartFigure(merged, links, joined.radii[:num_parts])
+        sample = evidence.take(few)
+        start = fit_figure(replace(joined, points=joined.points[few]), sample, short)
+        gains = gains_of_links(trials, merged, links, start, fitted[few], sample, short)
+        best = int(np.argmax(gains))
+        if gains[best] < least:
+            return PartFigure(merged, links, joined.radii[:num_parts])
+        links.append(trials[best])
+        # A joint that saves next to nothing now will not when its neighbours are freed.
+        trials = [c for c, gain in zip(trials, gains, strict=True) if gain >= 0.7 * least and c is not links[-1]]

@@ -1,0 +1,1 @@
+"""First guesses for bodies of one colour: a jointed puppet fitted to outlines."""
