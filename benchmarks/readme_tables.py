@@ -6,11 +6,12 @@ Numbers are never typed: they come from benchmarks/results/*.json, where the ben
 import json
 from pathlib import Path
 
-from headlines import headline_table
+from headlines import headline_table, whole_run_table
 from scoreboard import RESULTS, format_number
 
 README = Path(__file__).parents[1] / "README.md"
 FULL = README.parent / "docs" / "scoreboard.md"
+WHOLE = "Whole runs on bodies with exact truth, from pictures to 3D (`python benchmarks/whole.py --quick --part runs`):"
 BEGIN, END = "<!-- scoreboard -->", "<!-- /scoreboard -->"
 
 
@@ -64,7 +65,7 @@ def main() -> None:
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]
     rows = all_rows()
-    README.write_text(f"{before}{BEGIN}\n{headline_table(rows)}\n{END}{after}")
+    README.write_text(f"{before}{BEGIN}\n{headline_table(rows)}\n\n{WHOLE}\n\n{whole_run_table(rows)}\n{END}{after}")
     FULL.write_text(f"# Scoreboard\n\nWritten by `make scoreboard` from `benchmarks/results`.\n\n{tables(rows)}\n")
     print(f"{README} and {FULL}: {len(rows)} rows")
 

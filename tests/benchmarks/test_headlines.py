@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-from headlines import HEADLINES, headline_table  # noqa: E402
+from headlines import HEADLINES, headline_table, whole_run_table  # noqa: E402
 
 
 def row(**changes: object) -> dict:
@@ -30,3 +30,16 @@ def test_rows_without_a_value_or_without_a_target_are_left_out() -> None:
 def test_no_two_headlines_claim_the_same_row() -> None:
     figures = [(one.table, one.what, one.data) for one in HEADLINES]
     assert len(set(figures)) == len(figures)
+
+
+def test_a_whole_run_is_one_line_that_counts_the_seeds_that_keep_everything() -> None:
+    common = {"table": "T7", "data": "person, capsules", "method": "whole run, split", "failures": 1}
+    metrics = {
+        "on-joint error": 1.2,
+        "edge F1 up to rigid groups": 1.0,
+        "MPJPE / flat": 0.444,
+        "identity switches": 4.0,
+    }
+    rows = [row(metric=metric, mean=mean, **common) for metric, mean in metrics.items()]
+    line = "| person, capsules | split | 1.20 | 1.00 | 0.44 | 4.00 | 2 of 3 |"
+    assert whole_run_table([*rows, row()]).endswith(line)
