@@ -20,30 +20,25 @@ def all_rows() -> list[dict]:
     return [row for path in sorted(RESULTS.glob("*.json")) for row in load_rows(path)]
 
 
+def number_or_dash(value: float | None) -> str:
+    """The number as tables print it; a dash where there is none."""
+    return "-" if value is None else format_number(value)
+
+
 def tables(rows: list[dict]) -> str:
     """One Markdown table per scoreboard table."""
     parts = []
     for name in sorted({row["table"] for row in rows}):
         own = [row for row in rows if row["table"] == name]
         commands = dict.fromkeys(row["command"] for row in own)
-        lines = [
-            f"**{name}** ({', '.join(f'`{one}`' for one in commands)})",
-            "",
-            "| data | method | metric | mean | std | n | failures |",
-        ]
-        lines.append("|---" * 7 + "|")
+        timed = any(row.get("seconds") is not None for row in own)
+        names = ["data", "method", "metric", "mean", "std", "n", "failures", *["seconds"] * timed]
+        lines = [f"**{name}** ({', '.join(f'`{one}`' for one in commands)})", "", f"| {' | '.join(names)} |"]
+        lines.append("|---" * len(names) + "|")
         for row in own:
-            mean = "-" if row["mean"] is None else format_number(row["mean"])
-            std = "-" if row["std"] is None else format_number(row["std"])
-            cells = [
-                row["data"],
-                row["method"],
-                f"{row['metric']} [{row['unit']}]",
-                mean,
-                std,
-                row["n"],
-                row["failures"],
-            ]
+            mean, std = number_or_dash(row["mean"]), number_or_dash(row["std"])
+            cells = [row["data"], row["method"], f"{row['metric']} [{row['unit']}]", mean, std]
+            cells += [row["n"], row["failures"], *[number_or_dash(row.get("seconds"))] * timed]
             lines.append("| " + " | ".join(map(str, cells)) + " |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts)

@@ -61,13 +61,17 @@ def format_number(value: float) -> str:
 
 
 def markdown(rows: list[Row]) -> str:
-    """Rows as a Markdown table, in the order given."""
-    lines = ["| table | data | method | metric | mean | std | n | failures | note |", "|---" * 9 + "|"]
+    """Rows as a Markdown table, in the order given; with seconds where any row was timed."""
+    timed = any(math.isfinite(r.seconds) for r in rows)
+    names = ["table", "data", "method", "metric", "mean", "std", "n", "failures", *["seconds"] * timed, "note"]
+    lines = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
     for r in rows:
-        lines.append(
-            f"| {r.table} | {r.data} | {r.method} | {r.metric} [{r.unit}] | {format_number(r.mean)} | "
-            f"{format_number(r.std)} | {r.n} | {r.failures} | {r.note} |"
-        )
+        numbers = [format_number(r.mean), format_number(r.std), str(r.n), str(r.failures)]
+        numbers += [format_number(r.seconds)] * timed
+        cells = [r.table, r.data, r.method, f"{r.metric} [{r.unit}]", *numbers, r.note]
+        # A bar within a cell, as in |dz|, would end it.
+        line = " | ".join(cell.replace("|", r"\|") for cell in cells)
+        lines.append(f"| {line} |")
     return "\n".join(lines)
 
 
