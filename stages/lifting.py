@@ -16,9 +16,10 @@ from articulate.lifting.heading_fit import HeadingFit
 from articulate.lifting.inputs import seen_points, trusted
 from articulate.lifting.motion import in_bone_units, rigid
 from articulate.lifting.refined_run import refined_run
-from articulate.lifting.registry import CONFIGS, build_lifter
+from articulate.lifting.registry import CONFIGS, SEVERAL_CAMERAS, build_lifter
 from articulate.lifting.run import RunConfig, lift_run
 from articulate.lifting.settle import settle_clips
+from articulate.lifting.solver_lessons import LessonConfig, solver_lessons, teach
 from articulate.lifting.view_training import choose_start, view_data
 from articulate.lifting.views import ViewLifter
 from articulate.records import Motion, Seeds, Skeleton, Tracks
@@ -40,6 +41,10 @@ class LiftingConfig(StrictModel):
     )
     settle: bool = Field(True, description="bring depths to the bone lengths of their clip, blend the solver")
     run: RunConfig = RunConfig.model_validate({})
+    learn_from_solver: bool = Field(
+        False, description="solve clips one by one; those that determine depth train the network of the view lifter"
+    )
+    lessons: LessonConfig = LessonConfig.model_validate({})
     refine: bool = Field(True, description="refine frames as one body where views vary or the order of depth is known")
     refinement: RefinementConfig = RefinementConfig.model_validate({})
     rigid: bool = Field(True, description="walk the tree with constant bone lengths over the whole run")
@@ -56,6 +61,11 @@ class LiftingStage(Stage):
     def __init__(self, config: LiftingConfig, context: Context) -> None:
         super().__init__()
         self.config = config
+        if config.lifter in SEVERAL_CAMERAS:
+            raise ConfigError(
+                f"lifting.lifter: `{config.lifter}` learns from several cameras and a run has one; train it with "
+                f"articulate.lifting.several_cameras, or choose one of {sorted(CONFIGS)}"
+            )
         if config.lifter not in CONFIGS:
             raise ConfigError(
                 f"lifting.lifter: unknown lifter `{config.lifter}`; {nearest(config.lifter, list(CONFIGS))}"
@@ -115,6 +125,8 @@ class LiftingStage(Stage):
         assert tracks.index is not None
         clip, good = tracks.index.clip[0], xy.isfinite().all(-1).all(-1)
         confidence, places = None, None
+        if isinstance(self.lifter, ViewLifter) and self.config.learn_from_solver:
+            self.learn_from_solver(self.lifter, run)
         if isinstance(self.lifter, ViewLifter) and self.config.settle:
             lifted = lift_run(
                 xy, score, clip, skeleton.edges, self.lifter, self.config.run, numpy_generator(run.context.seed, "lift")
@@ -140,6 +152,20 @@ class LiftingStage(Stage):
         motion = in_bone_units(joints[None].float(), skeleton, tracks)
         motion = replace(motion, confidence=confidence, places=places)
         return rigid(motion, skeleton) if self.config.rigid else motion
+
+    def learn_from_solver(self, lifter: ViewLifter, run: WholeRun) -> None:
+        """Train the network on the poses of the clips that determine depth on their own."""
+        tracks, seed = run.records[Tracks], run.context.seed
+        assert tracks.index is not None
+        xy, score, clip = tracks.xy[0], trusted(tracks.score[0]), tracks.index.clip[0]
+        random, settings = numpy_generator(seed, "lessons"), self.config.lessons
+        lessons = solver_lessons(xy, score, clip, run.records[Skeleton].edges, lifter, settings, random)
+        if lessons is None:
+            run.context.say("lifting: no clip determines depth on its own, so the solver teaches nothing")
+            return
+        losses = teach(lifter, lessons, settings, torch_generator(seed, "lessons"))
+        clips = f"{len(lessons.clips)} of {len(clip.unique())} clips"
+        run.context.say(f"lifting: the solver taught {clips}; loss {losses[0]:.3g} to {losses[-1]:.3g}")
 
     def pictures(self, state: State) -> dict[str, np.ndarray]:
         joints, edges = state[Motion].joints[:, 0], state[Skeleton].edges

@@ -5,6 +5,12 @@ import torch
 from articulate.lifting.adversarial import Adversarial, AdversarialConfig
 from articulate.lifting.factorised import Factorised, FactorisedConfig
 from articulate.lifting.lifter import Lifter, LifterConfig
+from articulate.lifting.multiview import (
+    ConsistentConfig,
+    ConsistentFactorisation,
+    ReprojectionConfig,
+    TransformReprojection,
+)
 from articulate.lifting.rigid_bones import RigidBones, RigidBonesConfig
 from articulate.lifting.views import ViewLifter, ViewsConfig
 
@@ -22,12 +28,23 @@ CONFIGS: dict[str, type[LifterConfig]] = {
     "views": ViewsConfig,
 }
 
+# These learn from several cameras (`several_cameras.py`), which a run of one camera cannot give them.
+SEVERAL_CAMERAS: dict[str, type[Lifter]] = {
+    "transform_reprojection": TransformReprojection,
+    "consistent_factorisation": ConsistentFactorisation,
+}
+
+SEVERAL_CAMERA_CONFIGS: dict[str, type[LifterConfig]] = {
+    "transform_reprojection": ReprojectionConfig,
+    "consistent_factorisation": ConsistentConfig,
+}
+
 
 def build_lifter(num_keypoints: int, config: LifterConfig, generator: torch.Generator) -> Lifter:
     """Untrained lifter of the kind that `config` names, its weights drawn from `generator`."""
-    return LIFTERS[config.kind](num_keypoints, config, generator)
+    return (LIFTERS | SEVERAL_CAMERAS)[config.kind](num_keypoints, config, generator)
 
 
 def default_config(name: str) -> LifterConfig:
     """Configuration of a registered lifter with its default numbers."""
-    return CONFIGS[name].model_validate({})
+    return (CONFIGS | SEVERAL_CAMERA_CONFIGS)[name].model_validate({})

@@ -14,15 +14,15 @@ REST = torch.tensor(
 QUICK = HeadingFitConfig(elevation_starts=(0.1,), start_frames=300, frames=600, start_rounds=10, rounds=4)
 
 
-def moving_body(num: int = 400, stretch: float = 0.0) -> torch.Tensor:
-    """A body that turns slowly and swings a forearm and a shin; `stretch` changes the trunk's length over time."""
+def moving_body(num: int = 400, stretch: float = 0.0, turn: float = 0.05) -> torch.Tensor:
+    """A body that turns by `turn` rad a frame and swings forearm and shin; `stretch` changes the trunk over time."""
     time = torch.arange(num)
     joints = REST.expand(num, -1, -1).clone()
     bend, kick = 0.5 * torch.sin(0.21 * time), 0.5 * torch.sin(0.13 * time + 1)
     joints[:, 4] = joints[:, 3] + rotation_about(0, bend - 0.8) @ (REST[4] - REST[3])
     joints[:, 6] = joints[:, 5] + rotation_about(0, kick + 0.3) @ (REST[6] - REST[5])
     joints[:, 1:5, 1] += (stretch * torch.sin(0.17 * time + 2))[:, None]
-    turned = joints @ rotation_about(1, 0.05 * time).mT @ rotation_about(0, torch.tensor(0.15)).mT
+    turned = joints @ rotation_about(1, turn * time).mT @ rotation_about(0, torch.tensor(0.15)).mT
     return turned - turned.mean(1, keepdim=True)
 
 
