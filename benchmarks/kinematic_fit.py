@@ -3,8 +3,8 @@
 python benchmarks/kinematic_fit.py [--quick] [--seeds N] [--budget SECONDS]
 
 Clips of CMU motion capture, every clip at one random yaw, 1 %d of white noise on the points. The input of the fit is
-what the heading model of these clips gives for every frame alone (`lifting.run.order: set`), so it jitters. The first
-frames of every second clip are fitted, with few steps, so that the command ends within two minutes. Scores as in
+what the heading model of these clips gives for every frame alone (`lifting.run.order: set`), so it jitters. Every
+second clip is fitted, with few steps, so that the command ends within two minutes. Scores as in
 `lifting.py`; "acceleration" is the error of the second difference of the joints, in %d a frame squared; seconds are of
 processor time, a clip.
 """
@@ -31,8 +31,8 @@ from articulate.lifting.run import RunConfig, lift_run
 from articulate.lifting.view_training import choose_start, view_data
 from articulate.seeds import torch_generator
 
-# Frames of a clip that are lifted, those of them that are fitted, steps of a fit, frames a second.
-FRAMES, FITTED, STEPS, RATE = 150, 100, 60, 30.0
+# Frames of a clip, steps of a fit, frames a second.
+FRAMES, STEPS, RATE = 100, 60, 30.0
 
 
 def clips(number: int, seed: int) -> list[View]:
@@ -52,11 +52,6 @@ def lifted(views: list[View], seed: int) -> list[Tensor]:
     lifter = choose_start(CONFIG, view_data(xy, None, clip, tree), tree, torch_generator(seed, "views")).eval()
     run = RunConfig(method="views", scale="clips", order="set")
     return split(lift_run(xy, None, clip, tree, lifter, run).joints, views)
-
-
-def fitted(view: View, joints: Tensor) -> tuple[View, Tensor]:
-    """The frames of a clip that are fitted."""
-    return View(view.name, view.joints[:FITTED], view.xy[:FITTED], view.edges), joints[:FITTED]
 
 
 def variants(view: View, joints: Tensor) -> Iterator[tuple[str, Tensor, float]]:
@@ -92,7 +87,7 @@ def seed_cells(views: list[View], seed: int) -> dict[tuple[str, str], list[float
     began = time.process_time()
     joints = lifted(views, seed)
     print(f"lifted: {time.process_time() - began:.0f} s of processor time", file=sys.stderr, flush=True)
-    for view, pose in [fitted(*pair) for pair in zip(views, joints, strict=True)][::2]:
+    for view, pose in list(zip(views, joints, strict=True))[::2]:
         for method, result, seconds in variants(view, pose):
             for measure, value in (measures(result, view) | {"seconds": seconds}).items():
                 found.setdefault((method, measure), []).append(value)
@@ -120,7 +115,7 @@ def main() -> None:
         if measure == "seconds":
             continue
         metric, unit = measure.removesuffix("]").split(" [")
-        note = f"mean over {len(found[0])} clips of {FITTED} frames, {STEPS} steps, noise 1 %d, one yaw per clip"
+        note = f"mean over {len(found[0])} clips of {FRAMES} frames, {STEPS} steps, noise 1 %d, one yaw per clip"
         means = [statistics.fmean(per_clip) for per_clip in found]
         seconds = statistics.fmean(s for per_clip in values[method, "seconds"] for s in per_clip)
         rows.append(Row("T4f", "cmu", method, metric, unit, means, seconds=seconds, note=note))

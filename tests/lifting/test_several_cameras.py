@@ -27,7 +27,8 @@ def cameras(world: torch.Tensor) -> list[CameraView]:
 def test_calibrated_cameras_give_depth_to_one_of_them() -> None:
     world = moving_body(200)
     views = cameras(world)
-    config = default_config("transform_reprojection").model_copy(update={"width": 64, "learning_rate": 2e-3})
+    numbers = {"width": 64, "learning_rate": 2e-3, "batch_size": 64}
+    config = default_config("transform_reprojection").model_copy(update=numbers)
     lifter = train_several_cameras(views, config, torch.Generator().manual_seed(0), steps=150)
     true = transform(world, views[0].rotation, views[0].centre)
     flat = (true[..., 2] - 4).abs()[20:].mean()

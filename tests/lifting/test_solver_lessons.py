@@ -41,7 +41,7 @@ def test_a_clip_that_turns_teaches_its_depth_and_one_that_does_not_is_left_out()
     losses = teach(lifter, lessons, SHORT, torch.Generator().manual_seed(0))
     after = error(lifter(xy[:140]), true)
     assert losses[-1] < 0.2 * losses[0] and not lifter.training
-    assert after < 0.4 * flat and after < 0.4 * before
+    assert after < 0.5 * flat and after < 0.5 * before
 
 
 def test_no_clip_that_turns_no_lesson() -> None:
