@@ -75,7 +75,10 @@ def solver_lessons(
         trust = trust_of_keypoints(found.confidence, tree, xy.shape[1])
         parts.append((prepared.points, prepared.weight, depth.to(xy), trust.to(xy)))
         taught.append(int(name))
-    return Lessons(*map(torch.cat, zip(*parts, strict=True)), tuple(taught)) if parts else None
+    if not parts:
+        return None
+    points, weight, depth, trust = (torch.cat(column) for column in zip(*parts, strict=True))
+    return Lessons(points, weight, depth, trust, tuple(taught))
 
 
 def trust_of_keypoints(
