@@ -88,6 +88,8 @@ def run(kind: str, views: list[View], seed: int, elevation: float) -> tuple[Resu
     if kind in ("quarter", "sixteenth"):
         step = {"quarter": 4, "sixteenth": 16}[kind]
         views = [View(v.name, v.joints[::step], v.xy[::step], v.edges) for v in views]
+        if sum(len(v.xy) for v in views) < 16:  # a body with so few frames left is not lifted, and not in the row
+            return Result({}), []
         return seen_as_view(views, seed, CONFIG, None), views
     if kind == "given":
         # The same pictures come from the reflected poses at the opposite elevation, so its sign is no help.
