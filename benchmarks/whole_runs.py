@@ -20,7 +20,7 @@ from scoreboard import RESULTS, Row, current_commit
 from whole_measures import ROOT, WHOLE_METRICS, Body, bodies, rows_of
 
 from articulate.config import read_yaml
-from articulate.errors import ArticulateError
+from articulate.errors import ArticulateError, Interrupted
 from articulate.evaluation.truth import load_truth
 from stages import pipeline
 from stages.recipes import make_store
@@ -136,6 +136,8 @@ def cell(body: Body, method: str, seed: int, arguments: argparse.Namespace) -> d
             given += [f"keypoints.num_keypoints={truth.xy.shape[1]}", *overrides]
             results = pipeline.run(path, given, device=arguments.device, threads=torch.get_num_threads())
             scores, error = scores_of(json.loads((results / "metrics.json").read_text())), ""
+        except Interrupted:  # no result of the method: the cell is measured when the command is given again
+            raise
         except ArticulateError as problem:
             scores, error = {}, str(problem)
     seconds = time.process_time() - began
