@@ -15,6 +15,7 @@ from articulate.lifting.body_refinement import RefinementConfig
 from articulate.lifting.heading_fit import HeadingFit
 from articulate.lifting.inputs import seen_points, trusted
 from articulate.lifting.motion import in_bone_units, rigid
+from articulate.lifting.one_clip import OneClipConfig
 from articulate.lifting.refined_run import refined_run
 from articulate.lifting.registry import CONFIGS, SEVERAL_CAMERAS, build_lifter
 from articulate.lifting.run import RunConfig, lift_run
@@ -128,9 +129,9 @@ class LiftingStage(Stage):
         if isinstance(self.lifter, ViewLifter) and self.config.learn_from_solver:
             self.learn_from_solver(self.lifter, run)
         if isinstance(self.lifter, ViewLifter) and self.config.settle:
-            lifted = lift_run(
-                xy, score, clip, skeleton.edges, self.lifter, self.config.run, numpy_generator(run.context.seed, "lift")
-            )
+            random, gpu = numpy_generator(run.context.seed, "lift"), run.context.device.type == "cuda"
+            solver = OneClipConfig(device=str(run.context.device) if gpu else None)
+            lifted = lift_run(xy, score, clip, skeleton.edges, self.lifter, self.config.run, random, solver)
             order = run.records[Seeds].order if Seeds in run.records else None
             if self.config.refine:
                 lifted, model = refined_run(

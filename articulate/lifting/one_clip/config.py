@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from jaxtyping import Float
 from torch import Tensor
 
+from articulate.errors import ConfigError
+
 
 @dataclass(frozen=True)
 class OneClipConfig:
@@ -24,9 +26,14 @@ class OneClipConfig:
     max_frames: int = 600  # the search runs on at most this many frames; the rest follow by one exact pass
     min_score: float = 0.2  # keypoints below this are bridged in time and carry no confidence
     length_quantile: float = 0.99  # of a bone's image length: where its 3D length starts
-    refine_lengths: bool = False
+    refine_lengths: bool = False  # compiled search only
     max_hops: int = 6  # `distances` only: pairs of keypoints up to this many bones apart
+    device: str | None = None  # where all starts are searched together, as tensors; None: compiled, one after another
     perspective_distance: float | None = None  # camera to root, unit of xy; None: orthographic
+
+    def __post_init__(self) -> None:
+        if self.refine_lengths and self.device is not None:
+            raise ConfigError("refine_lengths belongs to the compiled search: leave `device` out")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
+from articulate.lifting.one_clip import batched
 from articulate.lifting.one_clip.config import OneClipConfig
 from articulate.lifting.one_clip.factorisation import factorise, start_weights
 from articulate.lifting.one_clip.groups import move_groups, pairs_within, tree_paths
@@ -12,6 +14,9 @@ from articulate.lifting.one_clip.moves import pair_sweep, pose_costs, pose_slope
 from articulate.lifting.one_clip.observations import Observations
 from articulate.lifting.one_clip.pose_prior import PosePrior, fitted_prior
 from articulate.lifting.one_clip.viterbi import best_order, flip_margins, jump_costs
+
+# A factorisation, and signs [L, T] where they do not come from it.
+Start = tuple[dict[str, np.ndarray], np.ndarray | None]
 
 
 @dataclass
@@ -55,16 +60,41 @@ class Search:
         c = self.config
         return [*(c.temperature * np.geomspace(1, 0.1, c.sweeps)), *([0.0] * c.polish_sweeps)]
 
-    def candidate(self, fit: dict[str, np.ndarray], signs: np.ndarray | None = None) -> Candidate:
-        """Annealed search from a factorisation, or from given signs [L, T]."""
+    def start(self, fit: dict[str, np.ndarray], signs: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, PosePrior]:
+        """Depths [L, T], lengths and prior that a factorisation implies, or given signs [L, T]."""
         c = self.config
         lengths = first_lengths(self.flat, c.length_quantile, self.seen.noise)
         if signs is None:
             signs = np.where(np.einsum("ti,li->lt", fit["rotation"][:, 2], fit["mean"]) < 0, -1.0, 1.0)
         depth = magnitudes(self.flat, lengths) * signs
-        bones = self.vectors(depth)
-        prior = fitted_prior(bones, fit["weight"], self.frame_trust, c.floor, c.shrinkage, fit["rotation"])
-        rotation = prior.rotations(bones)
+        turn = fit["rotation"]
+        prior = fitted_prior(self.vectors(depth), fit["weight"], self.frame_trust, c.floor, c.shrinkage, turn)
+        return depth, lengths, prior
+
+    def candidates(self, starts: list[Start]) -> list[Candidate]:
+        """Annealed search from every start: one after the other, or together where a device is given."""
+        if (device := self.config.device) is None:
+            return [self.candidate(*start) for start in starts]
+        depths, lengths, priors = zip(*(self.start(*start) for start in starts), strict=True)
+        chains = batched.started(self.flat, depths, priors, device)
+        moves = self.batched_moves(device)
+        rotation = batched.search(chains, moves, self.temperatures()).cpu().numpy()
+        energy, depth = batched.energies(chains, moves).tolist(), chains.depth.cpu().numpy()
+        numbers = range(len(starts))
+        return [Candidate(depth[i], lengths[i], rotation[i], chains.prior(i), energy[i]) for i in numbers]
+
+    def batched_moves(self, device: str) -> batched.BatchedMoves:
+        """Moves, weights and a source of random numbers on a device."""
+        generator = torch.Generator(device).manual_seed(int(self.generator.integers(2**31)))
+        groups, jerk, trust = (torch.as_tensor(p, device=device) for p in (self.groups, self.jerk, self.frame_trust))
+        weights = (self.config.pose_weight, self.config.smooth_weight)
+        return batched.BatchedMoves(groups, jerk, trust, weights, generator)
+
+    def candidate(self, fit: dict[str, np.ndarray], signs: np.ndarray | None = None) -> Candidate:
+        """Annealed search from a factorisation, or from given signs [L, T]."""
+        c = self.config
+        depth, lengths, prior = self.start(fit, signs)
+        rotation = prior.rotations(self.vectors(depth))
         for number, temperature in enumerate(self.temperatures()):
             self.turn_over(depth, prior, rotation, temperature)
             self.sweep(depth, prior, rotation, temperature)
@@ -155,15 +185,14 @@ class Search:
         starts = start_weights(self.seen.edges, self.config.num_starts)
         fits = [factorise(self.flat, weight) for weight in starts]
         metric = fits[0]["metric"]
-        found = []
-        for signs in initial_signs:
-            found.append(self.candidate(self.from_signs(fits[0], signs), signs))
+        begun: list[Start] = [(self.from_signs(fits[0], signs), signs) for signs in initial_signs]
         if self.config.method == "distances":
             for fit in fits:
                 signs = self.from_distances()
-                found.append(self.candidate(self.from_signs(fit, signs), signs))
+                begun.append((self.from_signs(fit, signs), signs))
         else:
-            found += [self.candidate(fit) for fit in fits]
+            begun += [(fit, None) for fit in fits]
+        found = self.candidates(begun)
         return min(found, key=lambda f: f.energy), found, float(metric)
 
     def from_signs(self, fit: dict[str, np.ndarray], signs: np.ndarray) -> dict[str, np.ndarray]:
