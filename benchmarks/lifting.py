@@ -20,11 +20,13 @@ import torch
 from lifting_data import View, convention, drawn_elevation, recordings, seen
 from lifting_mark import mark
 from lifting_methods import Result, as_written, floors, network, seen_as_view
+from lifting_teachers import lessons, several_cameras
 from scoreboard import RESULTS, Row, publish
 
 from articulate.evaluation.pose3d import pose_scores
 from articulate.lifting.from_views import PoseConfig
-from articulate.lifting.registry import build_lifter, default_config
+from articulate.lifting.registry import SEVERAL_CAMERAS, build_lifter, default_config
+from articulate.lifting.solver_lessons import LessonConfig
 from articulate.lifting.views import ViewsConfig
 from articulate.seeds import numpy_generator
 
@@ -55,6 +57,8 @@ EXPERIMENTS = {
     "adversarial": ("adversarial", 0.0, "frame"),
     "factorised": ("factorised", 0.0, "frame"),
     "network": ("network", 0.0, "frame"),
+    "solver as teacher": ("lessons", 0.0, "clip"),
+    "several cameras": ("cameras", 0.0, "frame"),
 }
 AS_WRITTEN, STEPS = ("rigid_bones", "adversarial", "factorised"), 400
 # The solver of one clip has no part in this table: every row lifts from views.
@@ -82,6 +86,10 @@ def run(kind: str, views: list[View], seed: int, elevation: float) -> tuple[Resu
         return as_written(kind, views, seed, STEPS), views
     if kind == "network":
         return network(views, seed, CONFIG), views
+    if kind == "lessons":
+        return lessons(views, seed, CONFIG), views
+    if kind == "cameras":
+        return several_cameras(views, seed, elevation), views
     if kind == "held_out":
         test = views[1::2]
         return (seen_as_view(views[::2], seed, CONFIG, None, test), test) if test else (Result({}), [])
@@ -107,6 +115,14 @@ def mark_of(name: str) -> str:
         return mark("", ("articulate.lifting.settle",))
     if kind in AS_WRITTEN:
         return mark(f"{default_config(kind).model_dump_json()} {STEPS}", (f"articulate.lifting.{kind}",))
+    if kind == "cameras":
+        defaults = [default_config(name).model_dump_json() for name in SEVERAL_CAMERAS]
+        return mark(" ".join(defaults), ("articulate.lifting.several_cameras", "benchmarks.lifting_teachers"))
+    if kind == "lessons":
+        return mark(
+            CONFIG.model_dump_json() + LessonConfig().model_dump_json(),
+            ("articulate.lifting.solver_lessons", "benchmarks.lifting_teachers"),
+        )
     settings = CONFIG.model_dump_json() + PoseConfig().model_dump_json()
     return mark(settings, ("articulate.lifting.run", "articulate.lifting.view_training"), SOLVER)
 
@@ -144,7 +160,7 @@ def rows_of(data: str, name: str, cells: list[dict]) -> list[Row]:
     rows = []
     for method in cells[0]["methods"]:
         clips = [list(c["methods"][method].values()) for c in cells]
-        plain = name in ("floors", "network") or "as written" in method
+        plain = name in ("floors", "network", "several cameras") or "as written" in method
         label = method if plain else f"{name}: {method}"
         trained = "trained on the other half of the clips" if "held-out" in name else "transductive"
         seconds = statistics.fmean(c["seconds"] for c in cells)
