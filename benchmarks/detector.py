@@ -21,7 +21,9 @@ PARTS = ("tasks", "long", "balancing", "as_written", "curve", "baselines")
 STEPS_A_SECOND = {"cpu": 8.0, "cuda": 80.0}
 # Shorter and longer trainings, each with its whole course of the learning rate, in parts of the main one's steps.
 LENGTHS = (0.25, 4.0)
-MAIN, LONGEST = "all tasks, exponential", f"all tasks, {LENGTHS[-1]:g} times the steps"
+# All tasks once more as long: a quarter of the images that the source's trainings see.
+FAR = 16.0
+MAIN, LONG = "all tasks, exponential", [f"all tasks, {length:g} times the steps" for length in (LENGTHS[-1], FAR)]
 UNITS = {
     "class_accuracy": "%", "class_accuracy_warped_copies": "%", "distractor_accuracy": "%",
     "middle_frame_accuracy": "%", "middle_frame_by_rule": "%", "reconstruction_mse": "mean square",
@@ -59,6 +61,7 @@ def long_entries(main: Setting, seeds: int) -> Entries:
         yield "T1 curve", f"all tasks, {length:g} times the steps", other, 1
         for task in ALL_TASKS:
             yield "T1 curve", f"{task} alone, {length:g} times the steps", other.alone(task), 1
+    yield "T1 curve", LONG[1], replace(main, steps=round(FAR * main.steps)), 1
 
 
 def balancing_entries(main: Setting, seeds: int) -> Entries:
@@ -173,7 +176,7 @@ def main() -> None:
         folder = Path(__file__).parents[1] / "docs" / "pictures"
         for data in NUM_KEYPOINTS:
             print("picture:", draw_comparison(trainings, data, steps, folder / f"detector_{data}.png"))
-        lengths = sorted({round(length * steps) for length in (1.0, *LENGTHS)})
+        lengths = sorted({round(length * steps) for length in (1.0, *LENGTHS, FAR)})
         print("picture:", draw_curves(trainings, lengths, folder / "detector_curves.png"))
 
 
@@ -185,9 +188,9 @@ def train_all(trainings: Trainings, plan: Plan) -> None:
     try:
         for setting, method in jobs:
             trainings.run(setting)
-            if method in (MAIN, LONGEST):
+            if method in (MAIN, *LONG):
                 trainings.measure_swapped(setting)
-            if method == LONGEST:
+            if method in LONG:
                 trainings.measure_labels(setting)
                 for number in LABELS:
                     trainings.measure_pixels(setting.data, number)
