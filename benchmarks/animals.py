@@ -11,7 +11,6 @@ keypoints on every recording. Rows of other recordings and methods that are in t
 """
 
 import argparse
-import json
 import math
 import os
 import subprocess
@@ -25,7 +24,7 @@ import numpy as np
 import torch
 from scipy.cluster.vq import kmeans2
 from scipy.optimize import linear_sum_assignment
-from scoreboard import RESULTS, Row, publish
+from scoreboard import Row, earlier_rows, publish
 from torch import Tensor
 
 from articulate.data.store import ClipStore
@@ -313,16 +312,8 @@ def main() -> None:
 
 def with_earlier(rows: list[Row]) -> list[Row]:
     """These rows and those of the result file that are of other recordings or methods, in the order of RECORDINGS."""
-    path, new = RESULTS / "animals.json", {(r.data, r.method) for r in rows}
-    for entry in json.loads(path.read_text()) if path.is_file() else []:
-        if (entry["data"], entry["method"]) in new:
-            continue
-        values = [math.nan if v is None else v for v in entry["values"]]
-        keys = ("table", "data", "method", "metric", "unit")
-        seconds = math.nan if entry["seconds"] is None else entry["seconds"]
-        old = Row(*(entry[k] for k in keys), values, entry["failures"], seconds, entry["device"], entry["note"])
-        old.commit, old.command, old.threads = entry["commit"], entry["command"], entry["threads"]
-        rows.append(old)
+    new = {(r.data, r.method) for r in rows}
+    rows = rows + earlier_rows("animals", lambda row: (row.data, row.method) in new)
     order = list(RECORDINGS)
     return sorted(rows, key=lambda r: (order.index(r.data), not r.method.startswith("ours"), r.method))
 

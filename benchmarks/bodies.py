@@ -8,7 +8,6 @@ tree F1 0.95 up to rigid groups; every landmark matched). Rows of data that a ru
 """
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -18,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 
 import torch
-from scoreboard import RESULTS, Row, publish
+from scoreboard import Row, earlier_rows, publish
 from whole_measures import METRICS, ROOT, SHARED, TARGET, rows_of
 
 sys.path.insert(0, str(ROOT))  # stages belongs to the checkout, it is not installed
@@ -114,21 +113,6 @@ def measure(case: Case, make: ModuleType, arguments: argparse.Namespace) -> list
     return rows
 
 
-def kept(rows: list[Row]) -> list[Row]:
-    """Rows of earlier runs about data that this one did not measure, each with the command and commit that made it."""
-    path = RESULTS / "bodies.json"
-    measured = {row.data for row in rows}
-    result = []
-    for stored in json.loads(path.read_text()) if path.is_file() else []:
-        if stored["data"] not in measured:
-            values = [float("nan") if v is None else v for v in stored["values"]]
-            names = ("table", "data", "method", "metric", "unit")
-            row = Row(*(stored[n] for n in names), values, stored["failures"], stored["seconds"] or float("nan"))
-            row.threads, row.commit, row.command = stored["threads"], stored["commit"], stored["command"]
-            result.append(row)
-    return result
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="4 clips of 60 frames, 1 seed unless told otherwise")
@@ -145,7 +129,9 @@ def main() -> None:
         chosen = arguments.only in (None, case.table) and case.name.startswith(arguments.case or "")
         if chosen and time.perf_counter() - begin < arguments.budget:
             rows += measure(case, recipes[case.recipe], arguments)
-    publish(sorted([*rows, *kept(rows)], key=lambda r: (r.table, r.data)), "bodies")
+    measured = {row.data for row in rows}
+    rows += earlier_rows("bodies", lambda row: row.data in measured)
+    publish(sorted(rows, key=lambda r: (r.table, r.data)), "bodies")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import math
 import statistics
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -78,6 +79,19 @@ def markdown(rows: list[Row]) -> str:
 def without_nan(row: dict) -> dict:
     """The row with `None` where a number is not finite, which JSON cannot say."""
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
+
+
+def earlier_rows(name: str, measured: Callable[[Row], bool], folder: Path = RESULTS) -> list[Row]:
+    """Rows of the result file `name` that are not `measured` anew, each with the command and commit that made it."""
+    path, rows = folder / f"{name}.json", []
+    for entry in json.loads(path.read_text()) if path.is_file() else []:
+        values = [math.nan if v is None else v for v in entry["values"]]
+        seconds = math.nan if entry["seconds"] is None else entry["seconds"]
+        made = {k: entry[k] for k in ("table", "data", "method", "metric", "unit", "failures", "device", "note")}
+        row = Row(values=values, seconds=seconds, **made)
+        row.commit, row.command, row.threads = entry["commit"], entry["command"], entry["threads"]
+        rows += [] if measured(row) else [row]
+    return rows
 
 
 def publish(rows: list[Row], name: str, folder: Path = RESULTS) -> Path:
