@@ -18,11 +18,13 @@ import torch
 from scoreboard import Row, publish
 
 from articulate.seeds import torch_generator
-from articulate.sketch import compiled, draw_limbs
+from articulate.sketch import draw_tree, pieces
 from articulate.waiting import wait_asleep
 
 PICTURE = Path(__file__).parents[1] / "docs" / "pictures" / "sketch_scaling.png"
 HALF_WIDTH = 0.03
+# Changes from one thread to two, each after a run of repeats: a worker sleeps while there is one thread only.
+TURNS = 10
 # VmHWM, not ru_maxrss: the latter is inherited from the parent process, so that growth below it reads as zero.
 MEMORY_PROBE = """
 import sys
@@ -70,8 +72,7 @@ def methods(size: int, profile: str) -> dict[str, Callable]:
     """Drawing functions of (points, edges)."""
 
     def ours(points, edges, backend="auto"):
-        ends = points[:, edges[:, 0]], points[:, edges[:, 1]]
-        return draw_limbs(*ends, size=(size, size), width=HALF_WIDTH, profile=profile, backend=backend)
+        return draw_tree(points, edges, size=(size, size), width=HALF_WIDTH, profile=profile, backend=backend)
 
     def strips(points, edges):
         return ours(points, edges, "chunked")
@@ -192,58 +193,49 @@ def draw_and_pull(method: Callable, scene, slope: torch.Tensor) -> None:
     method(scene[0].clone().requires_grad_(), scene[1]).backward(slope)
 
 
-def share_seconds(method: Callable, scene, slope: torch.Tensor, count: int, repeats: int) -> list[float]:
-    """Least seconds of the longest share of the forward and of the backward kernel, shares one after the other."""
+def kernel_seconds(method: Callable, scene, slope: torch.Tensor, count: int, repeats: int) -> float:
+    """Least seconds of the compiled calls of forward and backward on `count` threads."""
     taken: list[float] = []
 
-    def one_by_one(work, task):
-        spent = []
-        for i, share in enumerate(work):
-            begin = time.perf_counter()
-            task(i, share)
-            spent.append(time.perf_counter() - begin)
-        taken.append(max(spent))
+    def timed(*work):
+        begin = time.perf_counter()
+        whole(*work)
+        taken.append(time.perf_counter() - begin)
 
-    whole = compiled.run_shares
-    compiled.run_shares = one_by_one
+    whole = pieces.run_pieces
+    pieces.run_pieces = timed
     torch.set_num_threads(count)
-    best = [float("inf"), float("inf")]
     for _ in range(repeats):
-        taken.clear()
         draw_and_pull(method, scene, slope)
-        best = [min(a, b) for a, b in zip(best, taken, strict=True)]
     torch.set_num_threads(1)
-    compiled.run_shares = whole
-    return best
+    pieces.run_pieces = whole
+    return min(taken[0::2]) + min(taken[1::2])
 
 
 def threads(repeats: int) -> list[Row]:
-    """One thread and two: wall-clock by turns, least of many repeats; and what one of two shares takes by itself.
-
-    The second does not need idle cores: it says how evenly the work is divided, and what the division costs.
-    """
+    """One thread and two: wall-clock by turns, least of many repeats; and the compiled calls alone."""
     rows = []
     for size, batch in ((128, 8), (128, 64), (256, 16)):
         for profile in ("gaussian", "student"):
             method, scene = methods(size, profile)["ours"], inputs(0, batch, 16)
             slope = torch.rand(batch, 1, size, size)
-            best = {1: float("inf"), 2: float("inf")}
-            for _ in range(repeats):
+            best, kernels = {1: float("inf"), 2: float("inf")}, {1: float("inf"), 2: float("inf")}
+            for _ in range(TURNS):
                 for count in (1, 2):
                     torch.set_num_threads(count)
-                    begin = time.perf_counter()
-                    draw_and_pull(method, scene, slope)
-                    best[count] = min(best[count], time.perf_counter() - begin)
-            torch.set_num_threads(1)
-            parts = {count: sum(share_seconds(method, scene, slope, count, repeats)) for count in (1, 2)}
+                    for _ in range(repeats // TURNS):
+                        begin = time.perf_counter()
+                        draw_and_pull(method, scene, slope)
+                        best[count] = min(best[count], time.perf_counter() - begin)
+                    kernels[count] = min(kernels[count], kernel_seconds(method, scene, slope, count, repeats // TURNS))
             data, label = f"{size} px, K 16, batch {batch}", f"ours, {profile}"
-            for metric, found in (("two threads over one", best), ("whole over the longer of two shares", parts)):
+            for metric, found in (("two threads over one", best), ("two threads over one, compiled calls", kernels)):
                 rows.append(Row("T9", data, label, metric, "x", [found[1] / found[2]],
-                                note=f"{1e3 * found[1]:.2f} ms and {1e3 * found[2]:.2f} ms"))  # fmt: skip
-            # Amdahl (1967): allocation, autograd and NumPy around the kernels are not divided.
-            limit = best[1] / (best[1] - parts[1] / 2)
-            rows.append(Row("T9", data, label, "limit for two threads, kernels alone divided", "x", [limit],
-                            note=f"{parts[1] / best[1]:.2f} of the time in kernels"))  # fmt: skip
+                                note=f"{1e3 * found[1]:.3f} ms and {1e3 * found[2]:.3f} ms"))  # fmt: skip
+            # Amdahl (1967): allocation and autograd around the compiled calls are not divided.
+            limit = best[1] / (best[1] - kernels[1] / 2)
+            rows.append(Row("T9", data, label, "limit for two threads, compiled calls alone divided", "x", [limit],
+                            note=f"{kernels[1] / best[1]:.2f} of the time in compiled calls"))  # fmt: skip
     return rows
 
 

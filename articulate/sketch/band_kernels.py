@@ -80,6 +80,17 @@ def limb_pixels(limb, reach, top, bottom, num_columns):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
+def limb_spans(limb, reach, rows, num_columns, first, last, lo, hi):
+    """Pixels `lo` to `hi` of each band of rows `first` to `last` that a limb can reach; the first and one-past-last."""
+    begin, end = limb_bands(limb, reach, rows.size, first, last)
+    for band in range(begin, end):
+        bottom = rows[min(band * ROWS + ROWS, rows.size) - 1]
+        lo[band], hi[band] = limb_pixels(limb, reach, rows[band * ROWS], bottom, num_columns)
+    return begin, end
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
 def store_band(band, first, last, image):
     """Write a band to rows `first` to `last` of one channel [H, W] of an image."""
     if last - first == ROWS:

@@ -5,7 +5,7 @@ from typing import no_type_check
 import numpy as np
 from numba import njit
 
-from articulate.sketch.band_kernels import ROWS, STRIP, band_places, limb_bands, limb_pixels, limb_reach, load_band
+from articulate.sketch.band_kernels import ROWS, limb_reach, limb_spans, load_band
 from articulate.sketch.kernels import FAST, slopes, stroke, type_like
 from articulate.sketch.limb_kernels import MAXIMUM, SUM, band_gradient, band_intensity
 from articulate.sketch.profiles import LENGTH2_FLOOR
@@ -81,45 +81,37 @@ def limb_pull(composition, number, weight, lo, hi, least, h, pull, owner, g_alph
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def coverage_gradient(
-    limbs, weight, profile, composition, skip_zero, columns, rows, least, ends_alone, states, owners, g_image, g_limbs,
-    g_weight, samples, lines,
+    limbs, profile, composition, across, down, rows, least, ends_alone, skip_zero, states, owners, g_image, g_limbs,
+    first, last,
 ):  # fmt: skip
-    """Add to the gradients of limbs and weights what rows `lines` of the images `samples` contribute.
+    """Add to the gradients of the limbs [L, 7] of one image what its rows `first` to `last` contribute.
 
     With `ends_alone` neither half-widths nor weights are asked for, and limbs of one width take the short way.
     """
-    across, down = band_places(columns, rows)
-    h, t, g_alpha = np.empty_like(across), np.empty_like(across), np.empty_like(across)
-    g_t = np.zeros_like(across)
-    strip = max(1, STRIP // across.size)
-    pulls = np.empty((strip, across.size), across.dtype)
-    for b in range(samples[0], samples[1]):
-        for first in range(lines[0], lines[1], strip * ROWS):
-            last = min(first + strip * ROWS, lines[1])
-            base = first // ROWS
-            for band in range(base, (last + ROWS - 1) // ROWS):
-                top, bottom = band * ROWS, min(band * ROWS + ROWS, last)
-                load_pull(composition, g_image[b, 0], top, bottom, states[b, band], pulls[band - base])
-            for n in range(limbs.shape[1]):
-                p, w = limbs[b, n], weight[b, n]
-                if skip_zero and w == 0.0:
-                    continue
-                plain = ends_alone and composition not in (SUM, MAXIMUM) and p[4] == p[5]
-                plain = plain and (p[2] - p[0]) ** 2 + (p[3] - p[1]) ** 2 > PLAIN_LENGTH2
-                reach = limb_reach(profile, p)
-                begin, end = limb_bands(p, reach, rows.size, first, last)
-                for band in range(begin, end):
-                    y, bottom = rows[band * ROWS], rows[min(band * ROWS + ROWS, rows.size) - 1]
-                    lo, hi = limb_pixels(p, reach, y, bottom, columns.size)
-                    if lo >= hi:
-                        continue
-                    pull = pulls[band - base]
-                    if plain:
-                        end_gradient(p, w, y, across, down, profile, lo, hi, least, pull, g_limbs[b, n])
-                    else:
-                        band_intensity(p, y, across, down, profile, lo, hi, h, t)
-                        owner = owners[b, band] if composition == MAXIMUM else owners[0, 0]
-                        limb_pull(composition, n, w, lo, hi, least, h, pull, owner, g_alpha)
-                        g_weight[b, n] += band_gradient(
-                            p, y, across, down, profile, lo, hi, h, t, g_alpha, g_t, w, g_limbs[b, n]
-                        )
+    spare, spans = np.zeros((4, across.size), across.dtype), np.empty((2, rows.size // ROWS + 1), np.uint64)
+    h, t, g_alpha, g_t, lo, hi = spare[0], spare[1], spare[2], spare[3], spans[0], spans[1]
+    base, until = first // ROWS, (last + ROWS - 1) // ROWS
+    pulls = np.empty((until - base, across.size), across.dtype)
+    for band in range(base, until):
+        top, bottom = band * ROWS, min(band * ROWS + ROWS, last)
+        load_pull(composition, g_image, top, bottom, states[band], pulls[band - base])
+    for n in range(limbs.shape[0]):
+        p, w = limbs[n], limbs[n, 6]
+        if skip_zero and w == 0.0:
+            continue
+        short = ends_alone and composition not in (SUM, MAXIMUM) and p[4] == p[5]
+        short = short and (p[2] - p[0]) ** 2 + (p[3] - p[1]) ** 2 > PLAIN_LENGTH2
+        begin, end = limb_spans(p, limb_reach(profile, p), rows, g_image.shape[1], first, last, lo, hi)
+        for band in range(begin, end):
+            if lo[band] >= hi[band]:
+                continue
+            y, pull = rows[band * ROWS], pulls[band - base]
+            if short:
+                end_gradient(p, w, y, across, down, profile, lo[band], hi[band], least, pull, g_limbs[n])
+            else:
+                band_intensity(p, y, across, down, profile, lo[band], hi[band], h, t)
+                owner = owners[band] if composition == MAXIMUM else owners[0]
+                limb_pull(composition, n, w, lo[band], hi[band], least, h, pull, owner, g_alpha)
+                g_limbs[n, 6] += band_gradient(
+                    p, y, across, down, profile, lo[band], hi[band], h, t, g_alpha, g_t, w, g_limbs[n]
+                )

@@ -10,7 +10,7 @@ from typing import no_type_check
 import numpy as np
 from numba import njit
 
-from articulate.sketch.band_kernels import ROWS, STRIP, band_places, limb_bands, limb_pixels, limb_reach, store_band
+from articulate.sketch.band_kernels import ROWS, limb_reach, limb_spans, store_band
 from articulate.sketch.kernels import FAST, stroke, type_like
 from articulate.sketch.limb_kernels import MAXIMUM, SUM, band_intensity
 from articulate.sketch.profiles import LENGTH2_FLOOR
@@ -66,35 +66,30 @@ def coverage_of(composition, state, coverage):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
-def draw_coverage(
-    limbs, weight, profile, composition, skip_zero, columns, rows, least, image, states, owners, samples, lines
-):
-    """Write rows `lines` of the images `samples` into image [B, 1, H, W]; `states` and `owners` are kept, by bands."""
-    across, down = band_places(columns, rows)
-    h, t, coverage = np.empty_like(across), np.empty_like(across), np.empty_like(across)
-    start = type_like(least, 0.0) if composition in (SUM, MAXIMUM) else type_like(least, 1.0)
-    strip = max(1, STRIP // across.size) * ROWS
-    for b in range(samples[0], samples[1]):
-        for first in range(lines[0], lines[1], strip):
-            last = min(first + strip, lines[1])
-            states[b, first // ROWS : (last + ROWS - 1) // ROWS] = start
-            for n in range(limbs.shape[1]):
-                p, w = limbs[b, n], weight[b, n]
-                if skip_zero and w == 0.0:
-                    continue
-                reach = limb_reach(profile, p)
-                begin, end = limb_bands(p, reach, rows.size, first, last)
-                for band in range(begin, end):
-                    y, bottom = rows[band * ROWS], rows[min(band * ROWS + ROWS, rows.size) - 1]
-                    lo, hi = limb_pixels(p, reach, y, bottom, columns.size)
-                    if lo >= hi:
-                        continue
-                    if composition not in (SUM, MAXIMUM) and p[4] == p[5]:
-                        leave_uncovered(p, w, y, across, down, profile, lo, hi, least, states[b, band])
-                    else:
-                        band_intensity(p, y, across, down, profile, lo, hi, h, t)
-                        owner = owners[b, band] if composition == MAXIMUM else owners[0, 0]
-                        add_limb(composition, n, w, lo, hi, least, h, states[b, band], owner)
-            for band in range(first // ROWS, (last + ROWS - 1) // ROWS):
-                coverage_of(composition, states[b, band], coverage)
-                store_band(coverage, band * ROWS, min(band * ROWS + ROWS, last), image[b, 0])
+def draw_coverage(limbs, profile, composition, across, down, rows, least, image, states, owners, first, last):
+    """Write rows `first` to `last` of one image [H, W] of limbs [L, 7]; `states` and `owners` are kept, by bands."""
+    spare, spans = np.empty((3, across.size), across.dtype), np.empty((2, rows.size // ROWS + 1), np.uint64)
+    h, t, coverage, lo, hi = spare[0], spare[1], spare[2], spans[0], spans[1]
+    until = (last + ROWS - 1) // ROWS
+    states[first // ROWS : until] = type_like(least, 0.0) if composition in (SUM, MAXIMUM) else type_like(least, 1.0)
+    if composition == MAXIMUM:
+        owners[first // ROWS : until] = -1
+    for n in range(limbs.shape[0]):
+        p, w = limbs[n], limbs[n, 6]
+        if w == 0.0:
+            continue
+        begin, end = limb_spans(p, limb_reach(profile, p), rows, image.shape[1], first, last, lo, hi)
+        short = composition not in (SUM, MAXIMUM) and p[4] == p[5]
+        for band in range(begin, end):
+            if lo[band] >= hi[band]:
+                continue
+            y = rows[band * ROWS]
+            if short:
+                leave_uncovered(p, w, y, across, down, profile, lo[band], hi[band], least, states[band])
+            else:
+                band_intensity(p, y, across, down, profile, lo[band], hi[band], h, t)
+                owner = owners[band] if composition == MAXIMUM else owners[0]
+                add_limb(composition, n, w, lo[band], hi[band], least, h, states[band], owner)
+    for band in range(first // ROWS, until):
+        coverage_of(composition, states[band], coverage)
+        store_band(coverage, band * ROWS, min(band * ROWS + ROWS, last), image)

@@ -6,12 +6,15 @@ from torch import Tensor
 
 from articulate.errors import ConfigError
 from articulate.sketch.chunked import draw_chunked
-from articulate.sketch.compiled import draw_compiled
+from articulate.sketch.compiled_coverage import draw_compiled_coverage, pairs_of
+from articulate.sketch.compiled_painting import draw_compiled_painting
 from articulate.sketch.fused import available, draw_fused, interpreted
 from articulate.sketch.profiles import WIDTH_FLOOR, composition_code, profile_code
 from articulate.sketch.reference import draw_reference
 from articulate.sketch.settings import Settings
 
+# Options of a drawing that goes from points to pixels in one compiled call.
+PLAIN = {"weight", "profile", "threshold", "backend"}
 BACKENDS = ("auto", "numba", "triton", "chunked", "torch")
 
 
@@ -67,29 +70,38 @@ def draw_limbs(
     profile_code(profile)
     if composition_code(composition) == 3 and depth is None:
         raise ConfigError("sketch: composition `over` needs the depth of the limbs (or use `soft_or`)")
+    fusible = colour is None and composition in ("soft_or", "over")
+    chosen = choose_backend(backend, start.device, start.dtype, fusible)
+    step = 1.5 / min(size) if softness is None else softness
+    settings = Settings(size, profile, composition, step, temperature, threshold)
+    if chosen == "numba" and colour is None:
+        both, pairs = torch.cat([start, end], dim=1), pairs_of(start.shape[1])
+        return on_ground(draw_compiled_coverage(both, pairs, width, weight, settings), background)
     batch, num_limbs = start.shape[:2]
     widths = torch.as_tensor(width, dtype=start.dtype, device=start.device).clamp(min=WIDTH_FLOOR)
     geometry = torch.cat([start, end, widths.expand(batch, num_limbs, 2)], dim=-1)
     weights = start.new_ones(batch, num_limbs) if weight is None else weight.expand(batch, num_limbs)
-    if background is not None and background.ndim == 1:
-        background = background[None, :, None, None]
     colours = None if colour is None else colour.expand(batch, num_limbs, 2, colour.shape[-1])
-    step = 1.5 / min(size) if softness is None else softness
     drawn_depth = depth if composition == "over" and colour is not None else None
-    settings = Settings(size, profile, composition, step, temperature, threshold)
-    fusible = colour is None and composition in ("soft_or", "over")
-    chosen = choose_backend(backend, start.device, start.dtype, fusible)
-    if chosen == "numba":
-        image = draw_compiled(geometry, weights, drawn_depth, colours, not widths.requires_grad, settings)
+    if chosen == "numba" and colours is not None:
+        image = draw_compiled_painting(geometry, weights, drawn_depth, colours, settings)
     elif chosen == "triton":
         image = draw_fused(geometry, weights, settings)
     else:
         draw = draw_chunked if chosen == "chunked" else draw_reference
         image = draw(geometry, weights, drawn_depth, colours, settings)
-    coverage, painted = image[:, :1], image[:, 1:]
-    if colours is None:
-        return coverage if background is None else coverage + (1.0 - coverage) * background
-    return painted if background is None else painted + (1.0 - coverage) * background
+    return on_ground(image, background)
+
+
+def on_ground(
+    image: Float[Tensor, "B D H W"], background: Float[Tensor, " C"] | Float[Tensor, "B C H W"] | None
+) -> Float[Tensor, "B C H W"]:
+    """Coverage, and coverage times mean colour where there is colour, over the background."""
+    if background is None:
+        return image if image.shape[1] == 1 else image[:, 1:]
+    ground = background[None, :, None, None] if background.ndim == 1 else background
+    coverage = image[:, :1]
+    return (coverage if image.shape[1] == 1 else image[:, 1:]) + (1.0 - coverage) * ground
 
 
 def draw_tree(
@@ -105,6 +117,12 @@ def draw_tree(
 
     `depth` is that of the points (camera z, greater is farther). Fails with IndexError for an edge to no point.
     """
+    backend = choose_backend(options.get("backend", "auto"), points.device, points.dtype, True)
+    if backend == "numba" and PLAIN.issuperset(options):
+        # Straight from points to pixels: gathering ends and scattering gradients are part of the compiled calls.
+        profile, threshold = options.get("profile", "gaussian"), options.get("threshold", 1e-6)
+        settings = Settings(size, profile, "soft_or", 1.5 / min(size), 0.1, threshold)
+        return draw_compiled_coverage(points, edges, width, options.get("weight"), settings)
     ends = None if depth is None else torch.stack([depth[:, edges[:, 0]], depth[:, edges[:, 1]]], dim=-1)
     return draw_limbs(points[:, edges[:, 0]], points[:, edges[:, 1]], size=size, width=width, depth=ends, **options)
 

@@ -63,6 +63,22 @@ def type_like_overload(example, value):
     return lambda example, value: value
 
 
+def rounding_step(example):
+    """Half a rounding step below 1 in the type of `example` (compiled code only)."""
+    return example
+
+
+@overload(rounding_step, inline="always")
+@no_type_check
+def rounding_step_overload(example):
+    """What a limb leaves uncovered never falls below it, so that the others' product can be formed by division."""
+    if example is types.float32:
+        least = np.float32(0.5 * np.finfo(np.float32).eps)
+    else:
+        least = np.float64(0.5 * np.finfo(np.float64).eps)
+    return lambda example: least
+
+
 def halving(v):
     """2^(-v) for v >= 0 in the precision of the argument (compiled code only)."""
     return 2.0 ** (-v)

@@ -131,19 +131,6 @@ def test_matrix_draws_what_the_tree_draws_and_learns_absent_pairs():
     assert torch.allclose(draw_matrix(points, connection.detach(), size=(16, 16), width=0.1), tree, atol=1e-6)
 
 
-def test_threads_change_nothing_but_the_order_of_sums():
-    values = scene(torch.float32, False, batch=1)
-    one = picture_and_gradients(values)
-    torch.set_num_threads(2)
-    try:
-        two, again = picture_and_gradients(values), picture_and_gradients(values)
-    finally:
-        torch.set_num_threads(1)
-    assert torch.equal(one[0], two[0])
-    for a, b, c in zip(one[1], two[1], again[1], strict=True):
-        assert a is None or (torch.allclose(a, b, rtol=1e-4, atol=1e-5) and torch.equal(b, c))
-
-
 def test_a_frame_without_points_is_nan_and_leaves_others_alone():
     points = torch.zeros(2, 2, 2)
     points[:, 1] = 0.5
