@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from articulate.sketch.band_kernels import ROWS
-from articulate.sketch.coverage_pieces import STRAY, draw_piece, pull_piece
+from articulate.sketch.coverage_pieces import STRAY, drawing_function, pulling_function
 from articulate.sketch.crew import call_crew
 from articulate.sketch.limb_kernels import MAXIMUM
 from articulate.sketch.pieces import constants, divide, run_described
@@ -42,8 +42,8 @@ def run_coverage(
         *pixels, rows, *band, num_points, len(edges), *settings.size, parts, lines, composition, *asked, 0, cut, step,
         fixed,
     )  # fmt: skip
-    piece_of = pull_piece if pull else draw_piece
-    run_described(piece_of, settings, points.dtype == torch.float32, words, batch * parts)
+    function_of = pulling_function if pull else drawing_function
+    run_described(function_of(settings.profile, points.dtype == torch.float32), words, batch * parts)
     if words[8 * STRAY]:
         raise IndexError(f"sketch: an edge leads to none of the {num_points} points")
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from articulate.sketch.crew import call_crew
-from articulate.sketch.painting_pieces import paint_piece, pull_paint_piece
+from articulate.sketch.painting_pieces import painting_function, pulling_function
 from articulate.sketch.pieces import constants, divide, run_described
 from articulate.sketch.settings import Settings
 
@@ -32,8 +32,8 @@ def run_painting(
         words, 0, *(t.data_ptr() for t in inputs), image.data_ptr(), sums, rows, columns, num_limbs, channels,
         *settings.size, parts, lines, composition, int(skip_zero), cut, step, inverse_temperature,
     )  # fmt: skip
-    piece_of = pull_paint_piece if pull else paint_piece
-    run_described(piece_of, settings, image.dtype == torch.float32, words, batch * parts)
+    function_of = pulling_function if pull else painting_function
+    run_described(function_of(settings.profile, image.dtype == torch.float32), words, batch * parts)
 
 
 class CompiledPainting(torch.autograd.Function):

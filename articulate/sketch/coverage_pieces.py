@@ -3,15 +3,17 @@
 The description holds addresses, sizes and numbers, so that a thread needs nothing from the interpreter.
 """
 
-from typing import no_type_check
+from functools import lru_cache
+from typing import Any, no_type_check
 
 import numpy as np
-from numba import carray, njit
+from numba import carray, cfunc, njit
 
 from articulate.sketch.atomics import load, pointer_like
 from articulate.sketch.band_kernels import ROWS
 from articulate.sketch.coverage_gradient_kernels import coverage_gradient
 from articulate.sketch.coverage_kernels import draw_coverage
+from articulate.sketch.described import CUT, NUMBER, PIECE, SOFTNESS, described, stroke_types
 from articulate.sketch.kernels import rounding_step, type_like
 from articulate.sketch.limb_kernels import MAXIMUM
 
@@ -121,3 +123,31 @@ def pull_piece(words, profile, width, piece):
                 sums[2 * num_points + 2 * n + end] = g_limbs[n, 4 + end]
         if words[LONG]:
             sums[2 * (num_points + num_limbs) + n] = g_limbs[n, 6]
+
+
+@lru_cache(maxsize=8)
+def drawing_function(profile: str, single: bool) -> Any:
+    """`draw_piece` for a profile and a precision, compiled, to be called by its address."""
+    strokes, real = stroke_types(profile, single)
+
+    @cfunc(PIECE, cache=True)
+    @no_type_check
+    def run(description, piece):
+        words, numbers = described(description)
+        draw_piece(words, strokes(real(numbers[CUT]), real(numbers[SOFTNESS])), real(numbers[NUMBER]), piece)
+
+    return run
+
+
+@lru_cache(maxsize=8)
+def pulling_function(profile: str, single: bool) -> Any:
+    """`pull_piece` likewise."""
+    strokes, real = stroke_types(profile, single)
+
+    @cfunc(PIECE, cache=True)
+    @no_type_check
+    def run(description, piece):
+        words, numbers = described(description)
+        pull_piece(words, strokes(real(numbers[CUT]), real(numbers[SOFTNESS])), real(numbers[NUMBER]), piece)
+
+    return run

@@ -1,10 +1,12 @@
 """Compiled pieces of a drawing of coloured limbs, found through a description of the whole in one buffer."""
 
-from typing import no_type_check
+from functools import lru_cache
+from typing import Any, no_type_check
 
-from numba import carray, njit
+from numba import carray, cfunc, njit
 
 from articulate.sketch.atomics import pointer_like
+from articulate.sketch.described import CUT, NUMBER, PIECE, SOFTNESS, described, stroke_types
 from articulate.sketch.kernels import type_like
 from articulate.sketch.painting_kernels import draw_painting, painting_gradient
 
@@ -60,3 +62,31 @@ def pull_paint_piece(words, profile, inverse_temperature, piece):
         sums[7 * count : 9 * count].reshape(1, count, 2), sums[9 * count :].reshape(1, count, 2, channels), (0, 1),
         lines,
     )  # fmt: skip
+
+
+@lru_cache(maxsize=8)
+def painting_function(profile: str, single: bool) -> Any:
+    """`paint_piece` for a profile and a precision, compiled, to be called by its address."""
+    strokes, real = stroke_types(profile, single)
+
+    @cfunc(PIECE, cache=True)
+    @no_type_check
+    def run(description, piece):
+        words, numbers = described(description)
+        paint_piece(words, strokes(real(numbers[CUT]), real(numbers[SOFTNESS])), real(numbers[NUMBER]), piece)
+
+    return run
+
+
+@lru_cache(maxsize=8)
+def pulling_function(profile: str, single: bool) -> Any:
+    """`pull_paint_piece` likewise."""
+    strokes, real = stroke_types(profile, single)
+
+    @cfunc(PIECE, cache=True)
+    @no_type_check
+    def run(description, piece):
+        words, numbers = described(description)
+        pull_paint_piece(words, strokes(real(numbers[CUT]), real(numbers[SOFTNESS])), real(numbers[NUMBER]), piece)
+
+    return run

@@ -1,18 +1,13 @@
-"""How a drawing is cut into pieces, some rows of one image each, and the compiled functions of a piece."""
+"""How a drawing is cut into pieces, some rows of one image each, and what they all need."""
 
 import ctypes
-from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, no_type_check
+from typing import Any
 
-import numpy as np
 import torch
-from numba import carray, cfunc, types
 
-from articulate.sketch.atomics import pointer_like
 from articulate.sketch.band_kernels import ROWS, band_places
 from articulate.sketch.crew import run_pieces
-from articulate.sketch.kernels import KERNEL_PROFILES
 from articulate.sketch.profiles import composition_code, cut_off
 from articulate.sketch.reference import pixel_centres
 from articulate.sketch.settings import Settings
@@ -22,8 +17,6 @@ from articulate.sketch.settings import Settings
 MOST_PIXELS, LEAST_PIXELS = 16384, 4096
 # Pieces that divide the work evenly enough among a few threads.
 ENOUGH_PIECES = 8
-# Words of a description: 8 bytes each, the last three of them floating-point numbers.
-WORDS = 32
 
 
 @lru_cache(maxsize=64)
@@ -46,28 +39,6 @@ def constants(settings: Settings, dtype: torch.dtype) -> tuple[Any, list[int], i
     return places, [p.ctypes.data for p in places], composition_code(settings.composition), cut, step
 
 
-@lru_cache(maxsize=64)
-def piece_function(piece_of: Callable[..., None], profile: str, single: bool) -> Any:
-    """`piece_of(words, profile, number, piece)` compiled for a profile and single or double precision.
-
-    The description's last three words are the profile's cut and softness, and the number.
-    """
-    strokes, real = KERNEL_PROFILES[profile], np.float32 if single else np.float64
-
-    @cfunc(types.void(types.int64, types.int64), cache=True)
-    @no_type_check
-    def run(description, piece):
-        words = carray(pointer_like(description, piece), (WORDS,))
-        numbers = carray(pointer_like(description, 0.0), (WORDS,))
-        strokes_here = strokes(real(numbers[WORDS - 3]), real(numbers[WORDS - 2]))
-        piece_of(words, strokes_here, real(numbers[WORDS - 1]), piece)
-
-    return run
-
-
-def run_described(
-    piece_of: Callable[..., None], settings: Settings, single: bool, words: bytearray, count: int
-) -> None:
-    """Do all pieces of the work that `words` describe."""
-    address = ctypes.addressof(ctypes.c_char.from_buffer(words))
-    run_pieces(piece_function(piece_of, settings.profile, single).address, address, count)
+def run_described(function: Any, words: bytearray, count: int) -> None:
+    """Call the compiled function of a piece for all pieces of the work that `words` describe."""
+    run_pieces(function.address, ctypes.addressof(ctypes.c_char.from_buffer(words)), count)
