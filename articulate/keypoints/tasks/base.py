@@ -42,6 +42,12 @@ class WarpConfig(BaseModel):
         )  # fmt: skip
 
 
+class WarpingConfig(TaskConfig):
+    """Settings of a task that compares an image with another one, and how strong the warp is that may make it."""
+
+    warp: WarpConfig = Field(default_factory=WarpConfig)
+
+
 @dataclass(frozen=True)
 class Frame:
     """What tasks are built for: number of keypoints, colour channels, and image size (H, W)."""
@@ -109,6 +115,29 @@ class Task(nn.Module, Generic[Settings]):
     def played(self, number: int) -> int:
         """How many of `number` images the task is played on, at least 2."""
         return min(number, max(2, round(number * self.config.share)))
+
+
+Warping = TypeVar("Warping", bound=WarpingConfig)
+
+
+class SecondFrameTask(Task[Warping], Generic[Warping]):
+    """A task on pairs of images: two frames of one video where the data has them, else an image and a warp of it."""
+
+    Config: ClassVar[type[Any]] = WarpingConfig
+    from_video: ClassVar[bool] = True
+
+    def views(
+        self,
+        images: Float[Tensor, "N C H W"],
+        generator: torch.Generator,
+        partner: Float[Tensor, "N C H W"] | None = None,
+    ) -> Views:
+        """The second frames."""
+        number = self.played(len(images))
+        if partner is not None and self.from_video:
+            return Views(partner[:number])
+        warp = self.config.warp.sample(images[:number], generator)
+        return Views(warp.warp(images[:number]), warp)
 
 
 def widths(channels: tuple[int, ...], width: float) -> list[int]:

@@ -3,42 +3,20 @@
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from pydantic import Field
 from scipy.spatial import Delaunay, QhullError
 from torch import Tensor
 from torch.nn import functional
 
 from articulate.keypoints.detector import Detection
-from articulate.keypoints.tasks.base import Task, TaskConfig, TaskResult, Views, WarpConfig
+from articulate.keypoints.tasks.base import SecondFrameTask, TaskResult, Views, WarpingConfig
 
 
-class DelaunayConfig(TaskConfig):
-    """Strength of the warp that makes a second frame where the data has no video."""
-
-    warp: WarpConfig = Field(default_factory=WarpConfig)
-
-
-class DelaunayConsistency(Task[DelaunayConfig]):
+class DelaunayConsistency(SecondFrameTask[WarpingConfig]):
     """Per-pixel squared error after each triangle of keypoints is moved affinely from the second frame to the first.
 
     The mesh is the Delaunay triangulation of the first frame's keypoints; only pixels inside it count, so the loss
     can fall by shrinking the mesh (the known collapse). Divided by the images' variance. Metric: `mesh_coverage`.
     """
-
-    Config = DelaunayConfig
-
-    def views(
-        self,
-        images: Float[Tensor, "N C H W"],
-        generator: torch.Generator,
-        partner: Float[Tensor, "N C H W"] | None = None,
-    ) -> Views:
-        """The second frames: those of the video, or warps."""
-        number = self.played(len(images))
-        if partner is not None:
-            return Views(partner[:number])
-        warp = self.config.warp.sample(images[:number], generator)
-        return Views(warp.warp(images[:number]), warp)
 
     def forward(
         self,

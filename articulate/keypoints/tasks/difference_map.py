@@ -2,23 +2,29 @@
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from articulate.keypoints.detector import Detection
 from articulate.keypoints.soft_argmax import draw_gaussians
-from articulate.keypoints.tasks.base import Frame, Task, TaskConfig, TaskResult, Views, WarpConfig, convolutions, widths
+from articulate.keypoints.tasks.base import (
+    Frame,
+    SecondFrameTask,
+    TaskResult,
+    Views,
+    WarpingConfig,
+    convolutions,
+    widths,
+)
 
 
-class DifferenceMapConfig(TaskConfig):
-    """Warp that makes a second frame where the data has no video, and the cleaned heatmaps' half-width."""
+class DifferenceMapConfig(WarpingConfig):
+    """Also the cleaned heatmaps' half-width."""
 
-    warp: WarpConfig = Field(default_factory=WarpConfig)
     sigma_px: float = 1.0
 
 
-class DifferenceMap(Task[DifferenceMapConfig]):
+class DifferenceMap(SecondFrameTask[DifferenceMapConfig]):
     """Predict |second frame - first frame| from the first frame's appearance and both frames' cleaned heatmaps.
 
     With a static camera the background cancels, so only what moves must be explained. The appearance encoder sees a
@@ -35,19 +41,6 @@ class DifferenceMap(Task[DifferenceMapConfig]):
         self.decoder = convolutions(
             [2 * frame.num_keypoints + seen[-1], *widths((32, 48, 32), config.width), frame.channels], 3, leaky
         )
-
-    def views(
-        self,
-        images: Float[Tensor, "N C H W"],
-        generator: torch.Generator,
-        partner: Float[Tensor, "N C H W"] | None = None,
-    ) -> Views:
-        """The second frames: those of the video, or warps."""
-        number = self.played(len(images))
-        if partner is not None:
-            return Views(partner[:number])
-        warp = self.config.warp.sample(images[:number], generator)
-        return Views(warp.warp(images[:number]), warp)
 
     def forward(
         self,

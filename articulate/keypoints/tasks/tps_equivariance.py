@@ -6,18 +6,17 @@ from pydantic import Field
 from torch import Tensor
 
 from articulate.keypoints.detector import Detection
-from articulate.keypoints.tasks.base import Task, TaskConfig, TaskResult, Views, WarpConfig
+from articulate.keypoints.tasks.base import SecondFrameTask, TaskResult, Views, WarpingConfig
 
 
-class TpsEquivarianceConfig(TaskConfig):
+class TpsEquivarianceConfig(WarpingConfig):
     """Strength of the warp and of the diversity term without which all keypoints may fall together."""
 
-    warp: WarpConfig = Field(default_factory=WarpConfig)
     separation: float = Field(default=0.15, gt=0, description="distance in the image frame of mutual repulsion")
     diversity: float = Field(default=1.0, ge=0, description="weight of the repulsion inside this task")
 
 
-class TpsEquivariance(Task[TpsEquivarianceConfig]):
+class TpsEquivariance(SecondFrameTask[TpsEquivarianceConfig]):
     """Mean squared distance between g(keypoints of the warped image) and keypoints of the image, g the warp.
 
     Plus `diversity` times the mean of exp(-d^2 / 2 separation^2) over pairs, in the place of Thewlis' sum over patches.
@@ -25,17 +24,8 @@ class TpsEquivariance(Task[TpsEquivarianceConfig]):
     """
 
     Config = TpsEquivarianceConfig
-
-    def views(
-        self,
-        images: Float[Tensor, "N C H W"],
-        generator: torch.Generator,
-        partner: Float[Tensor, "N C H W"] | None = None,
-    ) -> Views:
-        """The warped images."""
-        images = images[: self.played(len(images))]
-        warp = self.config.warp.sample(images, generator)
-        return Views(warp.warp(images), warp)
+    # The warp between both images is known, which two frames of a video do not give.
+    from_video = False
 
     def forward(
         self,
