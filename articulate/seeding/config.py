@@ -24,7 +24,7 @@ class SeedConfig(StrictModel):
     trial_frames: int = Field(50, ge=4, description="frames on which hidden limbs are tried")
     trial_steps: int = Field(20, ge=1, description="steps of such a trial")
     decide_steps: int = Field(60, ge=1, description="steps of the fits that decide")
-    steps: int = Field(80, ge=1, description="steps of the last fit, over all frames")
+    steps: int = Field(160, ge=1, description="steps of the last fit, over all frames")
     when_fewer: Literal["keep", "split"] = Field(
         "keep", description="fewer keypoints than asked for: return those, or halve the longest limbs"
     )

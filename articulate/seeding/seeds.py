@@ -15,6 +15,7 @@ from articulate.seeding.budget import contract_shortest, split_longest
 from articulate.seeding.capsule_fit import Figure, FitSettings, evaluate, fit_figure
 from articulate.seeding.config import SeedConfig
 from articulate.seeding.depth_order import find_depth_order
+from articulate.seeding.parts.contacts import visible_share
 from articulate.seeding.parts.figure import PartFigure, decide_figure
 
 HIDDEN_SCORE = 0.05
@@ -103,10 +104,8 @@ def finish_seeds(
 
 
 def keypoint_scores(figure: Figure, found: Appearance) -> Float[np.ndarray, "T K"]:
-    """How much of the best seen limb at a keypoint shows, as a share of what it usually shows (its 80 % quantile)."""
-    pixels = found.contacts.pixels.astype(np.float64)
-    usual = np.maximum(np.quantile(pixels, 0.8, axis=0), 1.0)
-    share = np.clip(pixels / usual, 0.0, 1.0)
+    """How much of the best seen limb at a keypoint shows, as a share of what it usually shows."""
+    share = visible_share(found.contacts)
     score = np.full(figure.points.shape[:2], HIDDEN_SCORE)
     for (a, b), part in zip(figure.edges, figure.parts, strict=True):
         if part >= 0:

@@ -77,6 +77,12 @@ def shown(contacts: Contacts) -> np.ndarray:
     return pixels >= np.maximum(MINIMUM_PIXELS, 0.25 * typical)
 
 
+def visible_share(contacts: Contacts) -> Float[np.ndarray, "T P"]:
+    """Pixels that a part shows in a frame, as a share (at most 1) of what it usually shows: their 80 % quantile."""
+    pixels = contacts.pixels.astype(np.float64)
+    return np.clip(pixels / np.maximum(np.quantile(pixels, 0.8, axis=0), 1.0), 0.0, 1.0)
+
+
 def contact_share(contacts: Contacts) -> Float[np.ndarray, "P P"]:
     """In which share of the frames that show both two parts touch; 0 where they are hardly ever seen together."""
     seen = shown(contacts).astype(np.float64)

@@ -9,6 +9,7 @@ from articulate.seeding.appearance import Appearance
 from articulate.seeding.capsule_fit import Evidence, Figure, FitSettings, fit_figure
 from articulate.seeding.config import SeedConfig
 from articulate.seeding.parts.contacts import contact_share
+from articulate.seeding.parts.orientation import settle_ends
 from articulate.seeding.parts.tree import (
     Connection,
     assemble,
@@ -35,9 +36,10 @@ class PartFigure:
         return len(self.radii)
 
     def figure_of_all_frames(self, found: Appearance) -> Figure:
-        """The figure over the measured ends of all frames, not fitted yet."""
+        """The figure over the measured ends of all frames, settled over time, not fitted yet."""
         weights = np.where(found.visible, 1.0, HIDDEN_WEIGHT)
-        return assemble(found.ends, weights, self.radii, self.merged, self.links)
+        ends = settle_ends(found, [*self.merged, *self.links])
+        return assemble(ends, weights, self.radii, self.merged, self.links)
 
 
 def take(found: Appearance, frames: Int[np.ndarray, " N"]) -> tuple[Evidence, Float[np.ndarray, "N P 2 2"]]:
