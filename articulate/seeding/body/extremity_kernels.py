@@ -1,41 +1,20 @@
 """Compiled search for the extremities of a mask: peaks of the distance within it, ranked by how far they stick out."""
 
-import heapq
 from typing import no_type_check
 
 import numpy as np
 from numba import njit
 
-STEPS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))
+from articulate.seeding.ways import STEPS, cheapest_ways
 
 
 @no_type_check
 @njit(cache=True)
 def distance_within(inside, source_row, source_column):
-    """Distance of every pixel from the source along paths in the mask (8 neighbours, Dijkstra 1959), and the way back.
-
-    Pixels that cannot be reached have distance -1. `parent` is the flat number of the pixel before on the path.
-    """
-    height, width = inside.shape
-    distance = np.full((height, width), np.inf)
-    parent = np.full((height, width), -1, np.int64)
-    distance[source_row, source_column] = 0.0
-    queue = [(0.0, source_row * width + source_column)]
-    while len(queue) > 0:
-        value, number = heapq.heappop(queue)
-        row, column = number // width, number % width
-        if value > distance[row, column]:
-            continue
-        for dy, dx in STEPS:
-            y, x = row + dy, column + dx
-            if 0 <= y < height and 0 <= x < width and inside[y, x]:
-                new = value + (1.4142135623730951 if dy != 0 and dx != 0 else 1.0)
-                if new < distance[y, x] - 1e-12:
-                    distance[y, x] = new
-                    parent[y, x] = number
-                    heapq.heappush(queue, (new, y * width + x))
-    for row in range(height):
-        for column in range(width):
+    """Distance of every pixel from the source along paths in the mask, -1 where there is none, and the way back."""
+    distance, parent = cheapest_ways(inside, np.ones(inside.shape), source_row, source_column)
+    for row in range(distance.shape[0]):
+        for column in range(distance.shape[1]):
             if distance[row, column] == np.inf:
                 distance[row, column] = -1.0
     return distance, parent

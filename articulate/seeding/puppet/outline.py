@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from scipy import ndimage
 
 from articulate.seeding.body.extremity_kernels import distance_within, peaks
-from articulate.seeding.puppet.paths import middle_paths
+from articulate.seeding.ways import cheapest_ways
 
 OPPOSITE = np.ones((3, 3), np.int64)
 
@@ -92,7 +92,9 @@ def middle_tree(outline: Outline, prominence: float) -> MiddleTree | None:
     ends = np.array([n for n, h in zip(numbers, heights, strict=True) if h >= prominence], np.int64)
     if len(ends) < 2:
         return None
-    parent = middle_paths(inside, outline.depth, middle // width, middle % width)
+    # Deep pixels are easy, so that ways keep to the middle and share it early.
+    ease = (0.3 + outline.depth.astype(np.float64)) ** 2
+    parent = cheapest_ways(inside, ease, middle // width, middle % width)[1]
     return tree_of_paths(parent.reshape(-1), ends, middle, width)
 
 

@@ -1,4 +1,4 @@
-"""Compiled search for middle lines: cheapest ways from a pixel to all others, where depth makes a way cheap."""
+"""Compiled search for the cheapest ways within a mask from one pixel to all others."""
 
 import heapq
 from typing import no_type_check
@@ -6,15 +6,16 @@ from typing import no_type_check
 import numpy as np
 from numba import njit
 
-from articulate.seeding.body.extremity_kernels import STEPS
+STEPS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))
 
 
 @no_type_check
 @njit(cache=True)
-def middle_paths(inside, depth, source_row, source_column):
-    """Flat number of the pixel before on the cheapest way from the source (Dijkstra 1959), -1 where there is none.
+def cheapest_ways(inside, ease, source_row, source_column):
+    """Cost of every pixel along the cheapest way from the source in the mask, and the way back (Dijkstra 1959).
 
-    A step costs its length over the square of the depth, so that ways keep to the middle and share it early.
+    A step to one of 8 neighbours costs its length over the `ease` of the pixel it leads to. Infinite where no way
+    leads; the way back is the flat number of the pixel before, -1 where there is none.
     """
     height, width = inside.shape
     cost = np.full((height, width), np.inf)
@@ -29,10 +30,9 @@ def middle_paths(inside, depth, source_row, source_column):
         for dy, dx in STEPS:
             y, x = row + dy, column + dx
             if 0 <= y < height and 0 <= x < width and inside[y, x]:
-                step = 1.4142135623730951 if dy != 0 and dx != 0 else 1.0
-                new = value + step / (0.3 + depth[y, x]) ** 2
+                new = value + (1.4142135623730951 if dy != 0 and dx != 0 else 1.0) / ease[y, x]
                 if new < cost[y, x] - 1e-12:
                     cost[y, x] = new
                     parent[y, x] = number
                     heapq.heappush(queue, (new, y * width + x))
-    return parent
+    return cost, parent
