@@ -18,6 +18,7 @@ from articulate.seeding.parts.colour import (
 from articulate.seeding.parts.contacts import Contacts, fill_unsure, find_contacts, shown
 from articulate.seeding.parts.ends import Moments, fill_gaps, oriented_axes, part_ends, part_moments
 from articulate.seeding.parts.merge import shades_of_one
+from articulate.seeding.parts.mixtures import drop_mixtures
 
 INSIDE = 140  # a pixel of which little more than half is body still shows the body's colour
 CHUNK = 64
@@ -83,6 +84,7 @@ def read_appearance(store: ClipStore, config: SeedConfig) -> Appearance | str:
         rgb, masks = read_frames(store, clip[start : start + CHUNK], frame[start : start + CHUNK])
         chroma = chromaticity(foreground_colours(rgb, masks)).astype(np.float32)
         labels.append(label_pixels(parts, chroma, masks > INSIDE))
+        drop_mixtures(labels[-1], chroma, parts)
         mask.append(masks.astype(np.float32) / 255.0)
     evidence = Evidence(np.concatenate(labels), np.concatenate(mask), clip)
     explained = 1.0 - float((evidence.labels == UNSURE).sum() / max(1, (evidence.mask > INSIDE / 255.0).sum()))
