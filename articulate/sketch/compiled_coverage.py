@@ -44,7 +44,7 @@ def run_coverage(
     )  # fmt: skip
     function_of = pulling_function if pull else drawing_function
     run_described(function_of(settings.profile, points.dtype == torch.float32), words, batch * parts)
-    if words[8 * STRAY]:
+    if any(words[8 * STRAY : 8 * STRAY + 8]):
         raise IndexError(f"sketch: an edge leads to none of the {num_points} points")
 
 
