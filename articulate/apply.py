@@ -20,6 +20,7 @@ from typing import Any
 from articulate.data.sources import expand
 from articulate.errors import ArticulateError, ConfigError
 from articulate.export import EXPORTERS, RUN_FILES
+from articulate.inference.memory import give_back_freed
 from articulate.model import Model
 from articulate.result import Result
 from articulate.runs import fingerprint, write_atomic
@@ -88,6 +89,7 @@ def write_formats(result: Result, formats: Iterable[str], folder: Path) -> list[
     written: list[Path] = []
     for name in formats:
         if name not in NEED_MOTION or result.motion is not None:
+            give_back_freed()
             written += result.to(name, folder / file_name(name))
     return written
 

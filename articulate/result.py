@@ -79,7 +79,12 @@ class Result:
     @property
     def xy(self) -> Float[Tensor, "T K 2"]:
         """Keypoints in pixels of the original video (x right, y down, integer = pixel centre); NaN where lost."""
-        return source_from_normalised(self.tracks.xy[0].double(), self.store_size, self.source_from_store.double())
+        return self.pixels(torch.arange(self.tracks.xy.shape[1]))
+
+    def pixels(self, rows: Int[Tensor, " N"]) -> Float[Tensor, "N K 2"]:
+        """`xy` of these rows: a long video in pieces, each of which takes little memory."""
+        xy, place = self.tracks.xy[0, rows].double(), self.source_from_store[rows].double()
+        return source_from_normalised(xy, self.store_size, place)
 
     @property
     def confidence(self) -> Float[Tensor, "T K"]:

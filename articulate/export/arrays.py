@@ -1,13 +1,17 @@
 """Tracks and 3D poses as NumPy archives, and 3D poses as the table that Anipose writes."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from articulate.errors import ExportError
 from articulate.export.writing import atomic, clip_path, provenance_text
 from articulate.result import Result
+
+CHUNK = 4096  # frames that are turned into pixels at once, in double precision
 
 
 def shared_arrays(result: Result) -> dict[str, np.ndarray]:
@@ -24,20 +28,29 @@ def shared_arrays(result: Result) -> dict[str, np.ndarray]:
 
 
 def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> list[Path]:
-    """Write a compressed `.npz`."""
-    with atomic(path) as partial, open(partial, "wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+    """Write a compressed `.npz` as `numpy.savez_compressed` does, but piece by piece: a long video takes no more."""
+    with atomic(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            array = np.ascontiguousarray(array).reshape(array.shape)  # without axes it would get one
+            header = np.lib.format.header_data_from_array_1_0(array)
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array_header_1_0(file, header)
+                for start in range(0, len(array) if array.ndim else 1, CHUNK):
+                    file.write((array[start : start + CHUNK] if array.ndim else array).tobytes())
     return [path]
 
 
 def write_tracks_npz(result: Result, path: Path) -> list[Path]:
     """`tracks.npz`: keypoints in pixels of the original video with confidence and covariance (pixels^2)."""
-    pixels = result.source_from_store[:, 0].double() * result.store_size / 2  # video pixels per image unit
-    covariance = result.tracks.covariance[0].double() * pixels[:, None, None, None].square()
+    xy = np.empty(result.tracks.xy.shape[1:], np.float32)
+    for rows in torch.arange(len(xy)).split(CHUNK):
+        xy[rows] = result.pixels(rows).cpu().numpy()
+    pixels = (result.source_from_store[:, 0].double() * result.store_size / 2).float()  # video pixels per image unit
+    covariance = result.tracks.covariance[0].float() * pixels[:, None, None, None].square()
     own = {
-        "xy": result.xy.float().cpu().numpy(),
+        "xy": xy,
         "confidence": result.confidence.float().cpu().numpy(),
-        "covariance": covariance.float().cpu().numpy(),
+        "covariance": covariance.cpu().numpy(),
         "source_size": np.array([clip.source_size for clip in result.clips]),
         "source_from_store": result.source_from_store.cpu().numpy(),
         "store_size": np.array(result.store_size),

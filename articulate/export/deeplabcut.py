@@ -8,17 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Int
+from torch import Tensor
 
 from articulate.export.writing import atomic, clip_path, provenance_text, require, write_text
 from articulate.result import Result
 
 SCORER = "articulate"
+CHUNK = 500  # frames whose text is made at once: it takes ten times the memory of their numbers
 
 
-def table(result: Result, number: int) -> pd.DataFrame:
-    """x, y (pixels of the original video) and likelihood of every keypoint of one clip, by true frame number."""
-    rows = result.rows(number)
-    xy, score = result.xy[rows].cpu().numpy(), result.confidence[rows].double().cpu().numpy()
+def table(result: Result, rows: Int[Tensor, " N"]) -> pd.DataFrame:
+    """x, y (pixels of the original video) and likelihood of every keypoint in these rows, by true frame number."""
+    xy, score = result.pixels(rows).cpu().numpy(), result.confidence[rows].double().cpu().numpy()
     values = np.concatenate([xy, score[..., None]], -1).reshape(len(rows), -1)
     columns = pd.MultiIndex.from_product(
         [[SCORER], list(result.names), ["x", "y", "likelihood"]], names=["scorer", "bodyparts", "coords"]
@@ -55,7 +57,8 @@ def write_dlc_csv(result: Result, path: Path) -> list[Path]:
     for number in range(len(result.clips)):
         target = clip_path(result, path, number)
         with atomic(target) as partial:
-            table(result, number).to_csv(partial, chunksize=500)  # its text takes ten times the memory
+            for part in result.rows(number).split(CHUNK):
+                table(result, part).to_csv(partial, mode="a", header=not partial.exists())
         written.append(target)
     return [*written, write_config_stub(result, path.with_name(f"{path.stem}_config.yaml"))]
 
@@ -71,7 +74,7 @@ def write_dlc_h5(result: Result, path: Path) -> list[Path]:
     for number in range(len(result.clips)):
         target = clip_path(result, path, number)
         with atomic(target) as partial:
-            table(result, number).to_hdf(partial, key="df_with_missing", format="table", mode="w")
+            table(result, result.rows(number)).to_hdf(partial, key="df_with_missing", format="table", mode="w")
             with tables.open_file(str(partial), "a") as file:
                 attributes = file.get_node("/df_with_missing")._v_attrs
                 attributes.pandas_version = "0.15.2"

@@ -50,21 +50,26 @@ def lift(lifter: Lifter, tracks: Tracks, skeleton: Skeleton, settings: LiftSetti
     else:
         joints = frame_by_frame(lifter, xy, score)
         good = joints.isfinite().all(-1).all(-1)
-        if settings.settle and good.any():
+        if settings.settle and good.all():  # the usual case, in which nothing need be copied
+            joints, _ = settle_clips(joints, score, skeleton.edges, clip)
+        elif settings.settle and good.any():
             joints[good], _ = settle_clips(joints[good], score[good], skeleton.edges, clip[good])
     motion = replace(in_bone_units(joints[None].float(), skeleton, tracks), confidence=confidence)
     if not settings.rigid:
         return motion
-    # Chunk by chunk, because the walk needs many times the memory of its result.
-    parts = (replace(motion, joints=part, confidence=None) for part in motion.joints.split(CHUNK, dim=1))
-    return replace(motion, joints=torch.cat([rigid(part, skeleton).joints for part in parts], dim=1))
+    # Chunk by chunk and in place, because the walk needs many times the memory of its result.
+    for part in motion.joints.split(CHUNK, dim=1):
+        part.copy_(rigid(replace(motion, joints=part, confidence=None), skeleton).joints)
+    return motion
 
 
 @torch.no_grad()
 def frame_by_frame(lifter: Lifter, xy: torch.Tensor, score: torch.Tensor) -> torch.Tensor:
     """Joints (unit of `xy`) by the network alone, chunk by chunk; NaN in frames where a keypoint is."""
     device = lifter.scale.device
-    parts = [lifter(xy[n : n + CHUNK].to(device), score[n : n + CHUNK].to(device)) for n in range(0, len(xy), CHUNK)]
-    joints = torch.cat([part.cpu() for part in parts])
-    joints[~xy.isfinite().all(-1).all(-1)] = torch.nan
+    joints = xy.new_full((*xy.shape[:2], 3), torch.nan)
+    for n in range(0, len(xy), CHUNK):
+        part = slice(n, n + CHUNK)
+        found = lifter(xy[part].to(device), score[part].to(device)).cpu()
+        joints[part] = found.where(xy[part].isfinite().all(-1).all(-1)[:, None, None], torch.nan)
     return joints

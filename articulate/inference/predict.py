@@ -9,6 +9,7 @@ import torch
 from articulate.data.sources import ImageFolder, open_source
 from articulate.inference.frames import FrameStream, look_at
 from articulate.inference.lift import lift
+from articulate.inference.memory import give_back_freed
 from articulate.inference.network import FrameDetector
 from articulate.inference.rows import Rows
 from articulate.inference.threads import detections, one_thread_each
@@ -20,7 +21,7 @@ from articulate.runs import fingerprint
 from articulate.video import Video
 
 BATCH = 32  # frames; batches start at its multiples, so that a resumed video gives the same bits
-MODEL_FRAMES = 4096  # frames spread over a video that tell its rest pose and joint ranges
+MODEL_FRAMES = 2048  # frames spread over a video that tell its rest pose and joint ranges
 
 
 def predict_video(
@@ -42,6 +43,7 @@ def predict_video(
     rows = Rows(total, model.num_keypoints, work, key)
     with one_thread_each() as threads:
         detect_rows(model, source, rows, threads, keep_every, report)
+        give_back_freed()
         return assemble(model, source, rows)
 
 
@@ -83,17 +85,22 @@ def detect_rows(
 def assemble(model: Model, source: Video | ImageFolder, rows: Rows) -> Result:
     """The rows of a video as a result, lifted where the model lifts."""
     info, tracks = source.info, tracks_of(rows)
-    valid = torch.from_numpy(np.array(rows.arrays["valid"]))
+    valid, source_from_store = (
+        torch.from_numpy(np.array(rows.arrays[name])) for name in ("valid", "source_from_store")
+    )
+    rows.close()
     motion, ordered = None, not isinstance(source, ImageFolder)
     if model.lifter is not None:
-        motion = lift(model.lifter, tracks, model.skeleton, model.lifting, ordered).blank(valid)
+        motion = lift(model.lifter, tracks, model.skeleton, model.lifting, ordered)
+        motion = motion if valid.all() else motion.blank(valid)
+        give_back_freed()
     name = info.path.stem if ordered else info.path.name
     clip = ClipInfo(name, info.fps, str(info.path), (info.width, info.height), ordered)
     return Result(
         tracks=tracks,
         skeleton=model.skeleton,
         clips=(clip,),
-        source_from_store=torch.from_numpy(np.array(rows.arrays["source_from_store"])),
+        source_from_store=source_from_store,
         store_size=model.settings.size,
         motion=motion,
         articulation=articulation_of(model, motion),
@@ -107,7 +114,8 @@ def tracks_of(rows: Rows) -> Tracks:
         torch.from_numpy(np.array(rows.arrays[name])) for name in ("xy", "score", "covariance", "valid")
     )
     index = FrameIndex(torch.zeros(1, len(xy), dtype=torch.int64), torch.arange(len(xy))[None])
-    return Tracks(xy[None], score[None], covariance[None], index).blank(valid)
+    tracks = Tracks(xy[None], score[None], covariance[None], index)
+    return tracks if valid.all() else tracks.blank(valid)
 
 
 def articulation_of(model: Model, motion: Motion | None) -> Articulation | None:

@@ -56,6 +56,12 @@ class Rows:
         """Let what is complete survive the process."""
         if self.folder is None:
             return
-        for array in self.arrays.values():
+        for name, array in self.arrays.items():
             array.flush()  # type: ignore[attr-defined]
+            # Mapped anew, because pages that were touched count as memory for as long as they are mapped.
+            self.arrays[name] = np.lib.format.open_memmap(self.folder / f"{name}.npy", mode="r+")  # type: ignore[no-untyped-call]
         write_atomic(self.folder / "progress.json", json.dumps({"key": self.key, "done": self.done}))
+
+    def close(self) -> None:
+        """Forget the arrays: pages of a file that was read count as memory for as long as it is mapped."""
+        self.arrays.clear()

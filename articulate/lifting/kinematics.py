@@ -67,8 +67,9 @@ def bone_directions(joints: Float[Tensor, "*batch K 3"], edges: Int[Tensor, "L 2
 
 def median_bone_lengths(joints: Float[Tensor, "*batch K 3"], edges: Int[Tensor, "L 2"]) -> Float[Tensor, " L"]:
     """Median length of every bone over all frames without NaN."""
-    lengths = bone_vectors(joints, edges).norm(dim=-1).reshape(-1, len(edges))
-    return lengths.nanmedian(0).values
+    # A few bones at a time: all of a long video at once would take many times the memory of its joints.
+    parts = (bone_vectors(joints, some).norm(dim=-1).reshape(-1, len(some)) for some in edges.split(4))
+    return torch.cat([lengths.nanmedian(0).values for lengths in parts])
 
 
 def retarget(

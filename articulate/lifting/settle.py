@@ -6,6 +6,8 @@ from torch import Tensor
 
 from articulate.skeleton.rooting import root_tree
 
+BONES, FRAMES = 4, 4096  # bones whose lengths are measured at once, frames whose depths are settled at once
+
 
 def bone_lengths(
     xy: Float[Tensor, "N K 2"],
@@ -106,11 +108,25 @@ def settle_clips(
     tree = root_tree(edges, num_keypoints=joints.shape[1])
     seen = torch.ones_like(joints[..., 0]) if score is None else (torch.nan_to_num(score) > 0).to(joints.dtype)
     clip = torch.zeros(len(joints), dtype=torch.int64, device=joints.device) if clip is None else clip
-    depth, per_clip = joints[..., 2].clone(), []
+    place = {tuple(sorted(edge)): number for number, edge in enumerate(edges.tolist())}
+    order = torch.tensor([place[tuple(sorted(edge))] for edge in tree.edges.tolist()])
+    result, per_clip = joints.clone(), []
     for name in clip.unique():
-        use = clip == name
-        flat, z, weight = joints[use, :, :2], joints[use, :, 2], seen[use]
-        per_clip.append(bone_lengths(flat, z, edges, weight))
-        ordered = bone_lengths(flat, z, tree.edges, weight)
-        depth[use] = settled_depth(flat, z, tree.edges, ordered, weight, noise)
-    return torch.cat([joints[..., :2], depth[..., None]], -1), torch.stack(per_clip)
+        use = (clip == name).nonzero().flatten()
+        per_clip.append(lengths_of(joints, seen, use, edges))
+        for part in use.split(FRAMES):
+            flat, z = joints[part, :, :2], joints[part, :, 2]
+            result[part, :, 2] = settled_depth(flat, z, tree.edges, per_clip[-1][order], seen[part], noise)
+    return result, torch.stack(per_clip)
+
+
+def lengths_of(
+    joints: Float[Tensor, "N K 3"], seen: Float[Tensor, "N K"], rows: Int[Tensor, " M"], edges: Int[Tensor, "L 2"]
+) -> Float[Tensor, " L"]:
+    """`bone_lengths` over these frames, a few bones at a time: all at once take many times the memory of the joints."""
+    found = []
+    for some in edges.split(BONES):
+        ends, bones = some.unique(return_inverse=True)
+        points = joints[rows[:, None], ends]
+        found.append(bone_lengths(points[..., :2], points[..., 2], bones, seen[rows[:, None], ends]))
+    return torch.cat(found)

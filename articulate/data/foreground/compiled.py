@@ -336,6 +336,41 @@ def outside_of(region):
 
 @no_type_check
 @njit(cache=True, nogil=True)
+def own_holes(region, difference, high):
+    """Pixels of holes of the region that are the subject's own: at least half of their rim is above `high`.
+
+    A pale patch lies amid the body. What legs, or faint lines of the ground that touch them, close in is ground.
+    """
+    height, width = region.shape
+    outside = outside_of(region)
+    seen, own = outside | region, np.zeros((height, width), np.bool_)
+    stack = np.empty(height * width, np.int64)
+    for y in range(height):
+        for x in range(width):
+            if seen[y, x]:
+                continue
+            seen[y, x] = True
+            stack[0], count, done, rim, sure = y * width + x, 1, 0, 0, 0
+            while done < count:  # a hole touches no edge of the picture, so all neighbours exist
+                place = stack[done]
+                done += 1
+                for dy, dx in ((-1, 0), (0, -1), (0, 1), (1, 0)):
+                    v, u = place // width + dy, place % width + dx
+                    if region[v, u]:
+                        rim += 1
+                        sure += difference[v, u] > high
+                    elif not seen[v, u]:
+                        seen[v, u] = True
+                        stack[count] = v * width + u
+                        count += 1
+            if 2 * sure >= rim:
+                for place in stack[:count]:
+                    own[place // width, place % width] = True
+    return own
+
+
+@no_type_check
+@njit(cache=True, nogil=True)
 def nearest_core(cores, count, expected_x, expected_y):
     """Number and centre (x, y) of the body nearest to what is expected, less its own half width; NaN: the largest."""
     sums = np.zeros((count + 1, 3))
@@ -371,13 +406,13 @@ def find_subject(difference, low, high, expected_x, expected_y, least, part):
     # Most frames show one body, for which hanging on it is all there is to ask.
     region = hanging_on(difference, low, cores) if count == 1 else territories(difference, low, cores) == number
     top, bottom, left, right = bounds(region)
-    outside = outside_of(region[top:bottom, left:right])
+    holes = own_holes(region[top:bottom, left:right], difference[top:bottom, left:right], high)
     span = max(high - low, 1e-6)
     for v in range(top, bottom):
         for u in range(left, right):
             if region[v, u]:
                 mask[v, u] = int(128 + 127 * min(max((difference[v, u] - low) / span, 0.0), 1.0))
-            elif not outside[v - top, u - left]:
+            elif holes[v - top, u - left]:
                 mask[v, u] = 255
     return mask, x, y, count
 
