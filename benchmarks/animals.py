@@ -142,6 +142,7 @@ def metrics(scene: Scene, xy: Tensor, edges: Tensor | None) -> dict[tuple[str, s
         ("on-joint, matched landmarks only", "% body"): ours["error_body"],
         ("unmatched landmarks", "count"): ours["unmatched"],
         ("regressed", "% body"): ours["regressed_body"],
+        ("keypoints that move", "count"): ours["moving"],
         ("PCK at 0.1", "%"): ours["pck_10"],
         ("identity switches", "per 1000 frames"): ours["switches_per_1000"],
     }

@@ -14,6 +14,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 IMAGE_SIDE = 2.0  # width of [-1, 1]
+DEAD = 0.005 * IMAGE_SIDE  # spread of a coordinate below which it says nothing: about half a pixel at 128
 
 
 def half_split(clip: Int[Tensor, " T"]) -> tuple[Bool[Tensor, " T"], Bool[Tensor, " T"]]:
@@ -120,9 +121,14 @@ def on_joint_scores(
 def fit_regression(
     features: Float[Tensor, "T F"], targets: Float[Tensor, "T 2"], ridge: float
 ) -> tuple[Float[Tensor, "F 2"], Float[Tensor, " F"], Float[Tensor, " 2"]]:
-    """Ridge regression on standardised features: weights, feature means, target means (Hoerl & Kennard 1970)."""
+    """Ridge regression on standardised features: weights, feature means, target means (Hoerl & Kennard 1970).
+
+    A coordinate that spreads less than DEAD carries no weight: standardised, its noise would count as motion, and one
+    jump of it later would throw the landmark anywhere.
+    """
     mean, offset = features.mean(0), targets.mean(0)
-    scale = features.std(0, correction=0).clamp(min=1e-9)  # a keypoint that never moves carries no weight
+    scale = features.std(0, correction=0)
+    scale = scale.where(scale >= DEAD, math.inf)
     design = (features - mean) / scale
     gram = design.T @ design / len(design) + ridge * torch.eye(design.shape[1], dtype=design.dtype)
     weights = torch.linalg.solve(gram, design.T @ (targets - offset) / len(design))
@@ -140,7 +146,8 @@ def regressed_scores(
     """Error of a linear map from all keypoints to each landmark, fitted on `fit`, measured on `score`.
 
     Ridge (1e-4 of the features' variance) keeps the solution stable when keypoints move together. A coordinate that is
-    missing is replaced by its mean over `fit`. A low value can hide useless points: quote it beside the on-joint error.
+    missing is replaced by its mean over `fit`. `moving` counts the keypoints that carry weight. A low value can hide
+    useless points: quote it beside the on-joint error.
     """
     features = predicted.double().flatten(1)
     fill = torch.nan_to_num(features[fit].nanmean(0))
@@ -155,4 +162,10 @@ def regressed_scores(
         errors.append(((features[test] - mean) @ weights + offset - truth[test, j]).norm(dim=-1))
     error = torch.cat(errors).mean().item() if errors else math.nan
     size = body_size(truth[score], ok[score]).item()
-    return {"error_image": 100 * error / IMAGE_SIDE, "error_body": 100 * error / size, "landmarks": float(len(errors))}
+    moving = (features[fit].std(0, correction=0) >= DEAD).unflatten(0, (-1, 2)).any(1)
+    return {
+        "error_image": 100 * error / IMAGE_SIDE,
+        "error_body": 100 * error / size,
+        "landmarks": float(len(errors)),
+        "moving": float(moving.sum()),
+    }

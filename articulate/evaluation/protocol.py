@@ -38,6 +38,7 @@ def keypoint_scores(predicted: Float[Tensor, "N K 2"], part: Sequence2D) -> dict
     return on_joint | {
         "regressed_image": regressed["error_image"],
         "regressed_body": regressed["error_body"],
+        "moving": regressed["moving"],
         "switches_per_1000": identity.identity_switches(predicted, truth, part.clip, size.item(), visible),
         "left_right_flips": identity.left_right_flips(matched, truth, part.truth.pairs, size.item(), visible),
     }

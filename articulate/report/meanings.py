@@ -7,6 +7,7 @@ MEANINGS: dict[str, dict[str, tuple[str, str]]] = {
         "pck_05": ("Within 5 % of body", "share of landmarks with their keypoint that near; unmatched ones are misses"),
         "pck_10": ("Within 10 % of body", "the same with twice the radius"),
         "regressed_image": ("Regressed error, % of image", "after a linear map from all keypoints to the landmarks"),
+        "moving": ("Keypoints that move", "keypoints that the regression may use; others stay within half a pixel"),
         "regressed_body": ("Regressed error, % of body", "the same over the body; low values can hide useless points"),
         "switches_per_1000": ("Identity switches", "times a landmark changes its keypoint, per 1000 frames"),
         "left_right_flips": ("Left/right flips, %", "share of frames and pairs in which left and right are exchanged"),

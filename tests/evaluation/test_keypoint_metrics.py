@@ -83,6 +83,18 @@ def test_regression_recovers_any_linear_image_of_the_truth():
     assert constant == pytest.approx(floor)
 
 
+def test_a_dead_keypoint_that_jumps_later_changes_no_regressed_error():
+    generator = torch.Generator().manual_seed(0)
+    truth = torch.rand(200, 4, 2, generator=generator) - 0.5
+    fit = torch.arange(200) < 100
+    dead = 1e-4 * torch.randn(200, 1, 2, generator=generator)
+    dead[150:] = 0.8
+    alone = regressed_scores(truth, truth, fit, ~fit)
+    both = regressed_scores(torch.cat([truth, dead], 1), truth, fit, ~fit)
+    assert both["error_body"] == pytest.approx(alone["error_body"], abs=1e-6)
+    assert (alone["moving"], both["moving"]) == (4, 4)
+
+
 def test_halves_are_halves_of_every_clip():
     fit, score = half_split(torch.tensor([0, 0, 0, 1, 1, 1, 1]))
     assert fit.tolist() == [True, True, False, True, True, False, False]
