@@ -39,7 +39,7 @@ METHODS: dict[str, tuple[str, tuple[str, ...]]] = {
     "split, tree without the seeds": ("h36m_split", ("connectivity={seed_factor: 1.0}",)),
     "split, not refined as one body": ("h36m_split", ("lifting.refine=false",)),
     "split, poses not read again": ("h36m_split", ("lifting.refinement.rereadings=0",)),
-    "split, hidden points as guessed": ("h36m_split", ("export.hidden=0.0",)),
+    "split, hidden points as guessed": ("h36m_split", ("export.body=0.0",)),
     "split, not settled": ("h36m_split", ("lifting={settle: false}",)),
 }
 SOURCE = ("naive", "adversarial_sketch", "source_joint", "source_split")

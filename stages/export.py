@@ -26,8 +26,8 @@ class ExportConfig(StrictModel):
 
     formats: tuple[str, ...] = tuple(RUN_FILES)
     report: bool = True
-    hidden: float = Field(
-        0.7, ge=0, le=1, description="score below which a keypoint lies where the body has it, if refined as one body"
+    body: float = Field(
+        1.0, ge=0, description="weight of where the refined body has a keypoint; one that shows in full weighs 1"
     )
     merge_straight: bool = Field(False, description="leave out keypoints that only lengthen a straight rigid limb")
 
@@ -53,7 +53,7 @@ class ExportStage(Stage):
     def finish(self, run: WholeRun) -> Record | None:
         """Write every file; an ExportError names the one that could not be written."""
         context = run.context
-        shown = with_hidden_points(run.records, self.config.hidden)
+        shown = with_places_of_body(run.records, self.config.body)
         records = merged(shown) if self.config.merge_straight else shown
         if records is not shown:
             context.say(f"export: {records[Tracks].xy.shape[2]} keypoints after merging those on straight limbs")
@@ -72,14 +72,19 @@ class ExportStage(Stage):
         return None
 
 
-def with_hidden_points(records: State, least: float) -> State:
-    """The records, keypoints with a score below `least` at the places of the body that all frames share."""
+def with_places_of_body(records: State, weight: float) -> State:
+    """The records, keypoints between where they were found and where the body that all frames share has them.
+
+    The mean that weighs by precision: `weight` for the body, for a keypoint its score, because what a picture says of it
+    grows with how much of it shows.
+    """
     tracks, motion = records[Tracks], records.get(Motion)
     if motion is None or motion.places is None:
         return records
-    hidden = (tracks.score < least) & motion.places.isfinite().all(-1)
+    share = weight / (weight + tracks.score).clamp_min(1e-6)  # a keypoint without either stays where it is
+    share = torch.where(motion.places.isfinite().all(-1), share, 0.0)[..., None]
     mended = State(*records.records())
-    mended.add(replace(tracks, xy=torch.where(hidden[..., None], motion.places, tracks.xy)))
+    mended.add(replace(tracks, xy=torch.lerp(tracks.xy, motion.places.nan_to_num(), share)))
     mended.add(replace(motion, places=None))
     return mended
 
