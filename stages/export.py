@@ -75,8 +75,8 @@ class ExportStage(Stage):
 def with_places_of_body(records: State, weight: float) -> State:
     """The records, keypoints between where they were found and where the body that all frames share has them.
 
-    The mean that weighs by precision: `weight` for the body, for a keypoint its score, because what a picture says of it
-    grows with how much of it shows.
+    The mean that weighs by precision: `weight` for the body, for a keypoint its score, because what a picture says of
+    it grows with how much of it shows.
     """
     tracks, motion = records[Tracks], records.get(Motion)
     if motion is None or motion.places is None:
