@@ -100,7 +100,7 @@ def evaluate(training: Training, images: Images) -> dict[str, float]:
         found = detector(sample)
     metrics["middle_frame_by_rule"] = middle_frame_by_rule(setting.seed, detector, images.test[:1500])
     metrics["heatmap_elongation"] = float(heatmap_elongation(found.heatmaps, setting.temperature).median())
-    metrics["alarms"] = float(len(check_keypoints(found.xy, found.score)))
+    metrics["alarms"] = float(len(check_keypoints(found.xy, found.score, covariance=found.covariance)))
     turned = rotation_error(lambda x: detector(x).xy, sample, [np.pi / 6, np.pi / 2])
     metrics["rotation_30"], metrics["rotation_90"] = turned.values()
     generator = torch_generator(setting.seed, "occlusion")

@@ -160,7 +160,8 @@ class Training:
         self.optimiser.step()
         if reporting:
             found = result.detection
-            alarms = [a.message for a in check_keypoints(found.xy.detach(), found.score)]
+            faults = check_keypoints(found.xy.detach(), found.score, covariance=found.covariance.detach())
+            alarms = [fault.message for fault in faults]
             terms = {n: asdict(t) for n, t in balanced.terms.items()}
             self.log.append({"step": self.step_number, "terms": terms, "alarms": alarms})
         self.step_number += 1

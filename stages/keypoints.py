@@ -174,7 +174,9 @@ class KeypointsStage(Stage):
     def after_step(self, state: State, moment: Moment) -> dict[str, float]:
         """Alarms about keypoints that do no work, now and then."""
         tracks = state[Tracks]
-        return self.watch.look(tracks.xy.flatten(0, 1), tracks.score.flatten(0, 1), moment.step, moment.share)
+        parts = (tracks.xy, tracks.score, tracks.covariance)
+        xy, score, covariance = (part.flatten(0, 1) for part in parts)
+        return self.watch.look(xy, score, moment.step, moment.share, covariance)
 
     def finish(self, run: WholeRun) -> Tracks:
         """The detector's keypoints of all frames; where seeds are known and kept, those: they were fitted per frame."""

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-Fault = Literal["dead", "merged", "centre_stuck", "unsure"]
+Fault = Literal["dead", "merged", "centre_stuck", "unsure", "saturated"]
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,8 @@ class HealthLimits:
     together_share: float = 0.9
     centre: float = 0.08
     low_score: float = 0.1
+    # Deviation of a heatmap: 1/60 of a cell at 64 pixels, where a Gaussian has one cell.
+    single_cell: float = 5.0e-4
     others_move: float = 0.05
 
 
@@ -32,14 +34,18 @@ class Alarm:
 
 
 def check_keypoints(
-    xy: Float[Tensor, "F K 2"], score: Float[Tensor, "F K"], limits: HealthLimits | None = None
+    xy: Float[Tensor, "F K 2"],
+    score: Float[Tensor, "F K"],
+    limits: HealthLimits | None = None,
+    covariance: Float[Tensor, "F K 2 2"] | None = None,
 ) -> list[Alarm]:
     """Alarms for F frames (or images) of K keypoints; rows of NaN are left out.
 
     - `centre_stuck`: hardly moves and stays near the image centre, where a flat heatmap reads under plain soft-argmax;
     - `dead`: hardly moves anywhere else while the others move;
     - `merged`: two keypoints nearly coincide in almost all frames;
-    - `unsure`: its heatmap holds little mass near its peak in most frames.
+    - `unsure`: its heatmap holds little mass near its peak in most frames;
+    - `saturated`: its heatmap is one cell in most frames (looked at where `covariance` of the heatmaps is given).
     Fewer than two usable frames raise no alarm, because nothing can be said.
     """
     limits = limits or HealthLimits()
@@ -55,6 +61,7 @@ def check_keypoints(
     alarms = centre_alarms(still & near_centre)
     alarms += dead_alarms(still & ~near_centre, spread) if moving else []
     alarms += merged_alarms(xy, limits)
+    alarms += [] if covariance is None else saturated_alarms(covariance[good], limits)
     return alarms + unsure_alarms(score, limits)
 
 
@@ -127,6 +134,22 @@ def unsure_alarms(score: Float[Tensor, "F K"], limits: HealthLimits) -> list[Ala
             keypoints,
             f"the heatmap of {listing(keypoints).rsplit(' ', 1)[0]} has no clear "
             "peak in most frames. Train longer, add the jensen_shannon constraint, or lower the temperature.",
+        )
+    ]
+
+
+def saturated_alarms(covariance: Float[Tensor, "F K 2 2"], limits: HealthLimits) -> list[Alarm]:
+    """One alarm for all keypoints whose heatmaps have shrunk to a single cell."""
+    variance = covariance.diagonal(dim1=-2, dim2=-1).sum(-1).median(0).values
+    keypoints = indices(variance < limits.single_cell**2)
+    if not keypoints:
+        return []
+    return [
+        Alarm(
+            "saturated",
+            keypoints,
+            f"the heatmap of {listing(keypoints).rsplit(' ', 1)[0]} is a single cell in most frames, which passes no "
+            "gradient: training has ended there. Lower the learning rate, or raise the weight of jensen_shannon.",
         )
     ]
 

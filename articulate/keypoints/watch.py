@@ -1,11 +1,12 @@
 """Health alarms while a detector trains: said once each, in plain words, early enough to stop the run."""
 
 from collections.abc import Callable
+from typing import get_args
 
 from jaxtyping import Float
 from torch import Tensor
 
-from articulate.keypoints.health import Alarm, check_keypoints
+from articulate.keypoints.health import Alarm, Fault, check_keypoints
 
 
 class HealthWatch:
@@ -25,15 +26,21 @@ class HealthWatch:
         self.said: set[tuple[str, tuple[int, ...]]] = set()
 
     def look(
-        self, xy: Float[Tensor, "F K 2"], score: Float[Tensor, "F K"], step: int, share: float
+        self,
+        xy: Float[Tensor, "F K 2"],
+        score: Float[Tensor, "F K"],
+        step: int,
+        share: float,
+        covariance: Float[Tensor, "F K 2 2"] | None = None,
     ) -> dict[str, float]:
         """Say what is new about this batch; the number of keypoints with an alarm, by fault, as scalars to log."""
         if step % self.every != self.every - 1 or share < self.after:
             return {}
-        alarms = check_keypoints(xy.detach(), score.detach())
+        spread = None if covariance is None else covariance.detach()
+        alarms = check_keypoints(xy.detach(), score.detach(), covariance=spread)
         if not self.at_end:
             self.announce(alarms, f"step {step + 1}")
-        counts = {"dead": 0, "merged": 0, "centre_stuck": 0, "unsure": 0}
+        counts = dict.fromkeys(get_args(Fault), 0)
         for alarm in alarms:
             counts[alarm.fault] += len(alarm.keypoints)
         return {f"keypoints.{fault}": float(count) for fault, count in counts.items()}

@@ -33,6 +33,15 @@ def test_each_fault_is_found_and_explained() -> None:
     assert "keypoints 3, 4 lie on each other" in alarms["merged"].message
 
 
+def test_heatmaps_of_a_single_cell_are_named_and_wider_ones_not() -> None:
+    xy, score = healthy()
+    covariance = torch.eye(2).expand(100, 5, 2, 2) * (2 / 64) ** 2
+    assert check_keypoints(xy, score, covariance=covariance) == []
+    covariance = torch.where(torch.arange(5)[:, None, None] == 3, 1.0e-9, covariance)
+    (alarm,) = check_keypoints(xy, score, covariance=covariance)
+    assert (alarm.fault, alarm.keypoints) == ("saturated", (3,)) and "keypoint 3 is a single cell" in alarm.message
+
+
 def test_a_still_video_has_no_dead_keypoints() -> None:
     xy = torch.rand(1, 5, 2, generator=torch_generator(1, "still")).expand(50, -1, -1) + 0.2
     assert check_keypoints(xy, torch.ones(50, 5)) == []
