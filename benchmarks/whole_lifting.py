@@ -15,10 +15,10 @@ from whole import make_store, recipe
 from articulate.data.store import ClipStore
 from articulate.evaluation import keypoints, pose3d
 from articulate.evaluation.truth import load_truth
-from articulate.lifting.body_refinement import RefinementConfig
 from articulate.lifting.inputs import trusted
 from articulate.lifting.kinematics import median_bone_lengths
 from articulate.lifting.refined_run import refined_run
+from articulate.lifting.refinement_config import RefinementConfig
 from articulate.lifting.run import LiftedRun, lift_run
 from articulate.lifting.view_training import choose_start, view_data
 from articulate.lifting.views import ViewLifter, ViewsConfig

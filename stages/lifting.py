@@ -11,12 +11,12 @@ from torch import Tensor
 
 from articulate.config import StrictModel, validate
 from articulate.errors import ConfigError
-from articulate.lifting.body_refinement import RefinementConfig
 from articulate.lifting.heading_fit import HeadingFit
 from articulate.lifting.inputs import seen_points, trusted
-from articulate.lifting.motion import in_bone_units, rigid
+from articulate.lifting.motion import in_bone_units, is_flat, rigid
 from articulate.lifting.one_clip import OneClipConfig
 from articulate.lifting.refined_run import refined_run
+from articulate.lifting.refinement_config import RefinementConfig
 from articulate.lifting.registry import CONFIGS, SEVERAL_CAMERAS, build_lifter
 from articulate.lifting.run import RunConfig, lift_run
 from articulate.lifting.settle import settle_clips
@@ -125,7 +125,7 @@ class LiftingStage(Stage):
         xy, score = tracks.xy[0], trusted(tracks.score[0])
         assert tracks.index is not None
         clip, good = tracks.index.clip[0], xy.isfinite().all(-1).all(-1)
-        confidence, places = None, None
+        confidence, places, walk = None, None, self.config.rigid
         if isinstance(self.lifter, ViewLifter) and self.config.learn_from_solver:
             self.learn_from_solver(self.lifter, run)
         if isinstance(self.lifter, ViewLifter) and self.config.settle:
@@ -143,6 +143,8 @@ class LiftingStage(Stage):
                     places = lifted.joints[None, ..., :2].float()
             run.context.say(f"lifting: {lifted.statement}")
             joints, confidence = lifted.joints, lifted.confidence[None]
+            # Bones that are seen foreshortened would be stretched within the picture.
+            walk = walk and not is_flat(joints)
         else:
             device = run.context.device
             with torch.no_grad():
@@ -152,7 +154,7 @@ class LiftingStage(Stage):
                 joints[good], _ = settle_clips(joints[good], score[good], skeleton.edges, clip[good])
         motion = in_bone_units(joints[None].float(), skeleton, tracks)
         motion = replace(motion, confidence=confidence, places=places)
-        return rigid(motion, skeleton) if self.config.rigid else motion
+        return rigid(motion, skeleton) if walk else motion
 
     def learn_from_solver(self, lifter: ViewLifter, run: WholeRun) -> None:
         """Train the network on the poses of the clips that determine depth on their own."""

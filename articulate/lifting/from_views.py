@@ -15,7 +15,8 @@ from articulate.lifting.heading_model import HeadingModel, filled_points
 from articulate.lifting.heading_settle import flexibility, lengths_in_frames, likely_poses, rigid_poses
 from articulate.lifting.heading_time import TimeConfig, timed_poses
 from articulate.lifting.inputs import Prepared, clip_scales, prepare
-from articulate.lifting.settle import bone_lengths, fused_depth, settle_clips
+from articulate.lifting.parabola import vertex
+from articulate.lifting.settle import bone_lengths, centred_depth, fused_depth, settle_clips
 from articulate.lifting.view_tree import flexible_share
 from articulate.lifting.views import ViewLifter
 
@@ -85,8 +86,7 @@ def lift_from_views(
     pose = share * found.joints + (1 - share) * exact
     step = pose[:, edges[:, 1], 2] - pose[:, edges[:, 0], 2]
     confidence = torch.where(step > 0, found.away, 1 - found.away)
-    pose = torch.cat([pose[..., :2], pose[..., 2:] - pose[..., 2:].mean(1, keepdim=True)], -1)
-    pose = pose * prepared.scale[:, None, None]
+    pose = centred_depth(pose) * prepared.scale[:, None, None]
     return torch.cat([pose[..., :2] + prepared.centre, pose[..., 2:]], -1), confidence
 
 
@@ -111,10 +111,8 @@ def likely_scales(
             [judge.log_likelihood(points / s.exp()).logsumexp(1).mean() - dimensions * s for s in steps]
         )
         best = int(found[1:-1].argmax()) + 1
-        low, middle, high = found[best - 1 : best + 2]
-        bend = low - 2 * middle + high
-        shift = 0.5 * (low - high) / bend if bend < 0 else torch.zeros(())
-        result[clip == c] *= (steps[best] + shift.clamp(-1, 1) * (steps[1] - steps[0])).exp()
+        shift = vertex(*found[best - 1 : best + 2].tolist(), highest=True) or 0.0
+        result[clip == c] *= (steps[best] + min(1.0, max(-1.0, shift)) * (steps[1] - steps[0])).exp()
     return result
 
 

@@ -1,23 +1,32 @@
 """A lifted run refined as one body: the camera's elevation by energy, confidence from what the refinements agree on."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from articulate.lifting.body_refinement import Body, Refined, RefinementConfig, mirrored_bones, refine_body
+from articulate.lifting.body_energy import Body, mirrored_bones
+from articulate.lifting.body_refinement import Refined, refine_body
 from articulate.lifting.depth_evidence import depth_evidence
+from articulate.lifting.elevations import other_readings
 from articulate.lifting.heading_model import HeadingModel
-from articulate.lifting.in_plane import seen_from_above
-from articulate.lifting.inputs import prepare
+from articulate.lifting.in_plane import STATEMENT, seen_from_above
+from articulate.lifting.inputs import Prepared, prepare
+from articulate.lifting.parabola import vertex
+from articulate.lifting.refinement_config import RefinementConfig
 from articulate.lifting.rereading import model_of_poses, read_again
 from articulate.lifting.run import LiftedRun
+from articulate.lifting.settle import centred_depth
 from articulate.lifting.views import ViewLifter
 from articulate.records import DepthOrder
 
 LEAST_ENTRIES = 0.5  # of the order of depth per frame; with fewer, views must vary, or a pose and its mirror are alike
 LEAST_FRAMES = 100  # fewer make no Gaussian of poses; with the order of depth, any number will do
+# Elevation (rad) from which a body that turns within the picture is seen from above. What its limbs look like changes
+# with the cosine of the elevation: at 70 degrees by a third, of which noise leaves little.
+STEEP = 1.2
 DOUBT = 0.12  # depth of a bone, in subject sizes, at which its sign is hardly better known than its neighbours'
 SURE = 0.95  # what all refinements agree on can still be wrong: they share one start and one Gaussian of poses
 
@@ -35,16 +44,15 @@ def refined_run(
 ) -> tuple[LiftedRun, HeadingModel | None]:
     """The run with all joints refined together, and the heading model that they make, for frames to come.
 
-    As it is, and None, without a heading model or where neither views nor the order of depth say enough. Refined softly
-    and stiffly, then from poses read again under the Gaussian of the best ones, then at two more elevations and at the
-    one where a parabola through the energies is lowest. Where the order is known it decides the reflection. The sign of
-    a bone's dz is as sure as all refinements agree on it and as its depth is large, at most `SURE`. `mirror` is every
-    keypoint's mirror image, for `config.symmetry`.
+    As it is, and None, without a heading model or where neither views nor the order of depth say enough. A body that
+    turns all around within the picture is also read as one below a steep camera; where that camera looks straight down
+    and no order is known, depths are flat and no sign is trusted. The sign of a bone's dz is as sure as all refinements
+    agree on it and as its depth is large, at most `SURE`. `mirror` is every keypoint's mirror image, for
+    `config.symmetry`.
     """
     model, keep = lifter.teacher.model, lifted.joints.isfinite().all(-1).all(-1)
     ordered = order is not None and len(order.frame) >= LEAST_ENTRIES * int(keep.sum())
     varied = lifted.coverage.choice == "views" and int(keep.sum()) >= LEAST_FRAMES
-    varied = varied and not seen_from_above(xy[keep].double().cpu().numpy())
     if model is None or not (ordered or varied):
         return lifted, None
     prepared = prepare(xy[keep], score[keep], lifter.scale.cpu())
@@ -52,49 +60,77 @@ def refined_run(
     evidence = None if order is None else depth_evidence(order, keep, scale)
     twins = mirrored_bones(edges, mirror)
     body = Body(prepared.points.double(), (prepared.weight > 0).double(), clip[keep], edges, evidence, twins)
-    start = lifted.joints[keep].double()
-    start = torch.cat([start[..., :2] - centre, start[..., 2:]], -1) / scale
-    # Soft first rounds mend many wrong signs, stiff ones keep right ones: the lower energy tells which was called for.
-    kinds, read, step = (config, config.stiff()), model, config.elevation_step
-    tried = [refine_body(start, body, read.mean, read.elevation, one) for one in kinds]
-    chosen = kinds[0] if tried[0].energy <= tried[1].energy else kinds[1]
+    joints = lifted.joints[keep].double()
+    joints = torch.cat([joints[..., :2] - centre, joints[..., 2:]], -1) / scale
+    turns = seen_from_above(xy[keep].double().cpu().numpy())
+    steep = config.elevations if turns else ()
+    tried = all_refinements(joints, model, body, prepared, lifter, config, steep)
+    best = likeliest(tried)
+    if turns and not ordered and abs(best.elevation) > STEEP:
+        return flat_run(lifted), None
+    best = refine_body(best.joints, body, best.mean, best.elevation, config.last())
+    whole, confidence = lifted.joints.clone(), lifted.confidence.clone()
+    placed = torch.cat([best.joints[..., :2] * scale + centre, best.joints[..., 2:] * scale], -1)
+    whole[keep] = centred_depth(placed).to(whole)
+    confidence[keep] = agreement(best, tried, edges).to(confidence)
+    words = words_of(lifted.coverage.statement(), best, body)
+    found = model_of_poses(best.joints, body.clip, best.mean, best.elevation, config.reading_ridge, model)
+    return replace(lifted, joints=whole, confidence=confidence, statement=words), found
+
+
+def flat_run(lifted: LiftedRun) -> LiftedRun:
+    """The run without depth, where no sign is better than a coin: expected depths are zero, and nearer to the truth."""
+    joints = lifted.joints * lifted.joints.new_tensor([1.0, 1.0, 0.0])
+    words = f"{STATEMENT} Depths are drawn flat."
+    return replace(lifted, joints=joints, confidence=lifted.confidence.clamp(max=0.5), statement=words)
+
+
+def all_refinements(
+    start: Float[Tensor, "N K 3"],
+    model: HeadingModel,
+    body: Body,
+    prepared: Prepared,
+    lifter: ViewLifter,
+    config: RefinementConfig,
+    elevations: Sequence[float] = (),
+) -> list[Refined]:
+    """Refinements softly and stiffly, from poses read again under the best ones' Gaussian, and at elevations around.
+
+    `elevations` (rad) are of steep cameras that are tried beside the model's.
+    Soft first rounds mend many wrong signs, stiff ones keep right ones: the lower energy tells which was called for.
+    """
+    soft = refine_body(start, body, model.mean, model.elevation, config)
+    for joints, other in other_readings(model, prepared, body.clip, body.edges, lifter, elevations):
+        found = refine_body(joints, body, other.mean, other.elevation, config)
+        if found.energy < soft.energy:
+            soft, start, model = found, joints, other
+    stiff = refine_body(start, body, model.mean, model.elevation, config.stiff())
+    tried, chosen = [soft, stiff], config if soft.energy <= stiff.energy else config.stiff()
     for _ in range(config.rereadings):
         best = likeliest(tried)
         again = model_of_poses(best.joints, body.clip, best.mean, best.elevation, config.reading_ridge, model)
-        joints, again = read_again(again, prepared, body.clip, edges, lifter, config.reading_rounds)
+        joints, again = read_again(again, prepared, body.clip, body.edges, lifter, config.reading_rounds)
         tried.append(refine_body(joints, body, again.mean, again.elevation, chosen))
         if tried[-1] is likeliest(tried):
-            start, read = joints, again
-    low, high = (refine_body(start, body, read.mean, read.elevation + shift, chosen) for shift in (-step, step))
-    elevation = read.elevation + lowest([low, likeliest(tried), high], step)
-    tried += [low, high, refine_body(start, body, read.mean, elevation, chosen)]
-    best = likeliest(tried)
-    joints = torch.cat([best.joints[..., :2] * scale + centre, best.joints[..., 2:] * scale], -1)
-    joints = torch.cat([joints[..., :2], joints[..., 2:] - joints[..., 2:].mean(1, keepdim=True)], -1)
-    whole, confidence = lifted.joints.clone(), lifted.confidence.clone()
-    whole[keep], confidence[keep] = joints.to(whole), agreement(best, tried, edges).to(confidence)
-    # What turns within the picture say nothing about, the order of depth does.
-    words = f"{lifted.coverage.statement() if ordered else lifted.statement} All frames were refined as one body"
-    if order is not None and evidence is not None:
-        often, wrong = len(order.frame) / int(keep.sum()), 100 * evidence.violated(best.joints[..., 2])
-        words += f": limbs cover others {often:.1f} times a frame, and the joints contradict {wrong:.0f} % of it"
-    words += "."
-    found = model_of_poses(best.joints, body.clip, best.mean, best.elevation, config.reading_ridge, model)
-    return replace(lifted, joints=whole, confidence=confidence, statement=words), found
+            start, model = joints, again
+    return tried + at_elevations(start, model, likeliest(tried), body, chosen)
+
+
+def at_elevations(
+    start: Float[Tensor, "N K 3"], model: HeadingModel, middle: Refined, body: Body, config: RefinementConfig
+) -> list[Refined]:
+    """Refinements at two more elevations and at the one where a parabola through the energies is lowest."""
+    step = config.elevation_step
+    low, high = (refine_body(start, body, model.mean, model.elevation + shift, config) for shift in (-step, step))
+    shift = vertex(low.energy, middle.energy, high.energy)
+    # Where no valley lies between the three, one step towards the lower side.
+    shift = (1.0 if high.energy < low.energy else -1.0) if shift is None else min(1.5, max(-1.5, shift))
+    return [low, high, refine_body(start, body, model.mean, model.elevation + shift * step, config)]
 
 
 def likeliest(tried: list[Refined]) -> Refined:
     """The refinement with the least energy."""
     return min(tried, key=lambda one: one.energy)
-
-
-def lowest(tried: list[Refined], step: float) -> float:
-    """Where a parabola through three energies at -step, 0 and step is lowest, at most one and a half steps away."""
-    low, middle, high = (one.energy for one in tried)
-    bend = low - 2 * middle + high
-    if bend <= 0:
-        return step if high < low else -step
-    return min(1.5 * step, max(-1.5 * step, 0.5 * step * (low - high) / bend))
 
 
 def agreement(best: Refined, tried: list[Refined], edges: Int[Tensor, "L 2"]) -> Float[Tensor, "N L"]:
@@ -103,3 +139,12 @@ def agreement(best: Refined, tried: list[Refined], edges: Int[Tensor, "L 2"]) ->
     own = (best.joints[:, b, 2] - best.joints[:, a, 2]).sign()
     steps = torch.stack([one.joints[:, b, 2] - one.joints[:, a, 2] for one in tried])
     return torch.special.ndtr(own * steps / DOUBT).mean(0).clamp(1 - SURE, SURE)
+
+
+def words_of(statement: str, best: Refined, body: Body) -> str:
+    """What the report says about a refined run."""
+    words = f"{statement} All frames were refined as one body"
+    if body.order is not None:
+        often, wrong = len(body.order.frame) / len(body.points), 100 * body.order.violated(best.joints[..., 2])
+        words += f": limbs cover others {often:.1f} times a frame, and the joints contradict {wrong:.0f} % of it"
+    return words + "."

@@ -9,6 +9,11 @@ from articulate.skeleton.rooting import root_tree
 BONES, FRAMES = 4, 4096  # bones whose lengths are measured at once, frames whose depths are settled at once
 
 
+def centred_depth(joints: Float[Tensor, "N K 3"]) -> Float[Tensor, "N K 3"]:
+    """Joints with a mean depth of zero in every frame: one camera does not know how far away they are."""
+    return torch.cat([joints[..., :2], joints[..., 2:] - joints[..., 2:].mean(1, keepdim=True)], -1)
+
+
 def bone_lengths(
     xy: Float[Tensor, "N K 2"],
     depth: Float[Tensor, "N K"],

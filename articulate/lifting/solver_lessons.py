@@ -13,6 +13,7 @@ from articulate.errors import TrainingError
 from articulate.lifting.inputs import prepare, seen_points
 from articulate.lifting.one_clip.config import OneClipConfig
 from articulate.lifting.one_clip.solve import solve_clip
+from articulate.lifting.settle import centred_depth
 from articulate.lifting.views import ViewLifter
 from articulate.lifting.views_losses import lift_with_camera, random_angles, see_with_camera, turn_about_vertical
 from articulate.skeleton.rooting import root_tree
@@ -70,7 +71,7 @@ def solver_lessons(
         if not found.determined:
             continue
         prepared = prepare(xy[rows], shown, lifter.scale.cpu())
-        depth = found.joints[..., 2] - found.joints[..., 2].mean(1, keepdim=True)
+        depth = centred_depth(found.joints)[..., 2]
         depth = depth / prepared.scale[:, None] * (-1.0 if (depth * guess).sum() < 0 else 1.0)
         trust = trust_of_keypoints(found.confidence, tree, xy.shape[1])
         parts.append((prepared.points, prepared.weight, depth.to(xy), trust.to(xy)))

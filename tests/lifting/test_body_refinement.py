@@ -6,14 +6,21 @@ import pytest
 import torch
 
 from articulate.geometry.rotations import rotation_about
+from articulate.lifting.body_energy import Body, mirrored_bones
 from articulate.lifting.body_prior import body_prior, likeliest_path
-from articulate.lifting.body_refinement import Body, RefinementConfig, first_lengths, mirrored_bones, refine_body
+from articulate.lifting.body_refinement import Refined, first_lengths, refine_body
+from articulate.lifting.coverage import Coverage
 from articulate.lifting.depth_evidence import depth_evidence
+from articulate.lifting.elevations import other_readings
 from articulate.lifting.heading_fit import HeadingFit
 from articulate.lifting.heading_model import HeadingModel
 from articulate.lifting.inputs import prepare, trusted
-from articulate.lifting.refined_run import Refined, agreement, lowest
+from articulate.lifting.motion import is_flat
+from articulate.lifting.parabola import vertex
+from articulate.lifting.refined_run import agreement, flat_run
+from articulate.lifting.refinement_config import RefinementConfig
 from articulate.lifting.rereading import model_of_poses, read_again
+from articulate.lifting.run import LiftedRun
 from articulate.lifting.views import ViewLifter, ViewsConfig
 from articulate.records import DepthOrder, Seeds
 
@@ -129,9 +136,12 @@ def test_the_cheapest_path_equals_brute_force():
     assert likeliest_path(cost, torch.zeros(4).long()).tolist() == every[total.argmin()].tolist()
 
 
-def test_elevation_is_at_the_bottom_of_the_parabola():
-    energies = [refined(REST[None], (0.02 - x) ** 2) for x in (-0.05, 0.0, 0.05)]
-    assert lowest(energies, 0.05) == pytest.approx(0.02)
+def test_a_parabola_is_lowest_or_highest_at_its_vertex():
+    values = [(0.4 - x) ** 2 for x in (-1.0, 0.0, 1.0)]
+    assert vertex(*values) == pytest.approx(0.4)
+    assert vertex(*values, highest=True) is None
+    assert vertex(*(-v for v in values), highest=True) == pytest.approx(0.4)
+    assert vertex(1.0, 1.0, 1.0) is None
 
 
 def test_refinements_that_disagree_are_not_sure():
@@ -179,3 +189,34 @@ def test_poses_read_again_mend_frames_that_were_read_in_the_mirror():
     after = (centred - joints / scale)[..., 2].abs().mean()
     assert after < 0.4 * before
     assert better.elevation == ELEVATION
+
+
+def test_a_steep_camera_is_among_the_other_readings():
+    """Eight points in the plane of the ground, which bend and turn, seen from 0.9 rad above."""
+    time = torch.arange(240).double()
+    along = torch.linspace(-1, 1, 8).double()
+    bend = 0.3 * torch.sin(3 * along[None] + 0.2 * time[:, None])
+    pose = torch.stack([along.expand(240, -1), torch.zeros(240, 8).double(), bend], -1)
+    camera = rotation_about(0, torch.tensor(0.9).double()) @ rotation_about(1, 0.11 * time)
+    joints = torch.einsum("nij,nkj->nki", camera, pose)
+    joints = joints - joints.mean(1, keepdim=True)
+    clip, edges = torch.zeros(240).long(), torch.stack([torch.arange(7), torch.arange(1, 8)], 1)
+    lifter = ViewLifter(8, ViewsConfig(), torch.Generator().manual_seed(0))
+    lifter.calibrate(joints[..., :2].float(), None)
+    level = HeadingModel(torch.zeros(8, 3).double(), 0.1 * torch.eye(24).double(), 0.1, 0.02, 36)
+    lifter.learn_from(HeadingFit(level, 0.0, 0.005))
+    prepared = prepare(joints[..., :2].float(), None, lifter.scale)
+    found = list(other_readings(level, prepared, clip, edges, lifter, (0.1, 0.9)))
+    assert [model.elevation for _, model in found] == [0.1, 0.9]
+    assert all(poses.shape == joints.shape and poses.isfinite().all() for poses, _ in found)
+
+
+def test_a_run_without_depth_is_flat_and_trusts_no_sign():
+    joints, _ = turning_body(20)
+    coverage = Coverage(1.0, 1.0, "views")
+    found = flat_run(LiftedRun(joints, torch.full((20, 5), 0.9), "", coverage))
+    assert (found.joints[..., 2] == 0).all()
+    assert torch.equal(found.joints[..., :2], joints[..., :2])
+    assert found.confidence.max() == 0.5
+    assert "flat" in found.statement
+    assert is_flat(found.joints) and not is_flat(joints)

@@ -1,0 +1,80 @@
+"""The energy of the joints of a whole run: points, bones, accelerations, a Gaussian of poses, the order of depth."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from articulate.lifting.body_prior import BodyPrior
+from articulate.lifting.depth_evidence import DepthEvidence
+from articulate.lifting.refinement_config import RefinementConfig, Sizes
+
+FREEDOM = 4.0  # degrees of freedom of the heavy tails
+
+
+@dataclass(frozen=True)
+class Body:
+    """What does not change while joints are refined; lengths in subject sizes. `twins` number mirrored bones."""
+
+    points: Float[Tensor, "N K 2"]
+    known: Float[Tensor, "N K"]
+    clip: Int[Tensor, " N"]
+    edges: Int[Tensor, "L 2"]
+    order: DepthEvidence | None
+    twins: Int[Tensor, "M 2"]
+
+
+def mirrored_bones(edges: Int[Tensor, "L 2"], mirror: Int[Tensor, " K"] | None) -> Int[Tensor, "M 2"]:
+    """Pairs of bones that mirror each other, given every keypoint's mirror image (-1: in the middle, its own)."""
+    if mirror is None:
+        return torch.zeros(0, 2, dtype=torch.int64)
+    number = {frozenset(edge): i for i, edge in enumerate(edges.tolist())}
+    pairs = []
+    for i, (a, b) in enumerate(edges.tolist()):
+        image = frozenset(int(mirror[k]) if mirror[k] >= 0 else k for k in (a, b))
+        if number.get(image, -1) > i:
+            pairs.append((i, number[image]))
+    return torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2)
+
+
+def whole_energy(
+    joints: Float[Tensor, "N K 3"],
+    log_lengths: Float[Tensor, " L"],
+    body: Body,
+    prior: BodyPrior,
+    sizes: Sizes,
+    config: RefinementConfig,
+) -> Float[Tensor, ""]:
+    """Everything that is lowered: the body, the Gaussian of poses and the order of depth."""
+    energy = body_energy(joints, log_lengths, body, sizes, config.points) + config.prior * prior.frames(joints).sum()
+    if config.symmetry > 0 and len(body.twins):
+        first, second = log_lengths[body.twins].unbind(1)
+        # Counted once per frame, as everything else is: lengths are shared by all frames.
+        energy = energy + 0.5 * len(joints) * ((first - second) / config.symmetry).square().sum()
+    if body.order is None:
+        return energy
+    return energy + config.order * body.order.frames(joints[..., 2], config.order_softness).sum()
+
+
+def body_energy(
+    joints: Float[Tensor, "N K 3"],
+    log_lengths: Float[Tensor, " L"],
+    body: Body,
+    sizes: Sizes,
+    noise: float,
+) -> Float[Tensor, ""]:
+    """Points and accelerations with heavy tails, bones with light ones; each residual over its expected size."""
+    a, b = body.edges.unbind(1)
+    off = (joints[..., :2] - body.points).square().sum(-1) / noise**2
+    # The floor keeps the gradient finite at bones of no length.
+    length = ((joints[:, b] - joints[:, a]).square().sum(-1) + 1e-12).sqrt()
+    bones = 0.5 * ((length - log_lengths.exp()) / sizes.bones).square().sum()
+    inner = body.clip[2:] == body.clip[:-2]
+    bend = (joints[2:] - 2 * joints[1:-1] + joints[:-2])[inner].square().sum(-1) / sizes.acceleration**2
+    return (body.known * heavy_tailed(off)).sum() + bones + heavy_tailed(bend).sum()
+
+
+def heavy_tailed(square: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
+    """Negative log of Student's t density in two dimensions, up to a constant, of a squared residual over its size."""
+    return 0.5 * (FREEDOM + 2) * torch.log1p(square / FREEDOM)
