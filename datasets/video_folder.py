@@ -7,7 +7,7 @@ camera stands still, and a mask per frame. Everything streams: memory does not g
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -55,23 +55,40 @@ def make(options: Options, out: Path, report: Callable[[str], None] = print) -> 
     """Write the store `out`. Raises DataError for unusable videos, ConfigError for options that contradict."""
     paths = expand(options.videos)
     sources = [open_source(path) for path in paths]  # every bad file is reported before any work
-    share = None if options.max_frames is None else max(3, options.max_frames // len(paths))
+    shares = fair_shares([len(frame_range(s.info.num_frames, options, s.path)) for s in sources], options.max_frames)
     recorded = options.model_dump(mode="json")
     with StoreWriter(out, recipe=options.recipe, options=recorded, image_size=options.size) as writer:
-        for source in sources:
+        for source, share in zip(sources, shares, strict=True):
             chosen = chosen_frames(source.info.num_frames, options, share, source.path)
             add_clip(writer, source, chosen, options, report)
 
 
-def chosen_frames(num_frames: int, options: Options, share: int | None, path: Path) -> np.ndarray:
-    """True numbers of the frames to store: the range, and of a long one evenly spread blocks of consecutive frames."""
+def fair_shares(lengths: Sequence[int], most: int | None) -> list[int]:
+    """How many frames to take of each video: the same of all, and what short ones leave goes to the longer ones."""
+    shares = list(lengths)
+    left = sum(lengths) if most is None else max(most, 3 * len(lengths))
+    by_length = sorted(range(len(lengths)), key=lambda i: lengths[i])
+    for place, i in enumerate(by_length):
+        shares[i] = min(lengths[i], left // (len(lengths) - place))
+        left -= shares[i]
+    return shares
+
+
+def frame_range(num_frames: int, options: Options, path: Path) -> np.ndarray:
+    """True numbers of the frames that the options allow. Raises ConfigError when there are none."""
     frames = np.arange(options.start, min(options.stop or num_frames, num_frames), options.step)
     if not len(frames):
         raise ConfigError(
             f"{path}: start={options.start}, stop={options.stop} leave none of its {num_frames} frames; "
             "choose a range inside the video"
         )
-    if share is None or len(frames) <= share:
+    return frames
+
+
+def chosen_frames(num_frames: int, options: Options, share: int, path: Path) -> np.ndarray:
+    """True numbers of the frames to store: the range, and of a long one evenly spread blocks of consecutive frames."""
+    frames = frame_range(num_frames, options, path)
+    if len(frames) <= share:
         return frames
     count = -(-share // CHUNK)
     edges = np.linspace(0, share, count + 1).round().astype(int)

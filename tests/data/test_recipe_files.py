@@ -93,6 +93,17 @@ def test_range_step_blocks_and_grey(tmp_path):
     assert len(many) == len(set(many)) == 640 and many[-1] == 9999 and (np.diff(many) == 1).sum() == 630
 
 
+def test_several_videos_share_the_frames_and_short_ones_leave_theirs(tmp_path):
+    films = [str(film(tmp_path / f"{n}.mp4", n)) for n in (60, 10, 50)]
+    options = {"videos": films, "size": 32, "crop": "none", "foreground": "none"}
+    store = make("video_folder", tmp_path / "s", max_frames=70, **options)
+    assert [clip.num_frames for clip in store.clips] == [30, 10, 30]
+    assert store.frame_index(2).tolist()[0] == 0 and store.frame_index(2).tolist()[-1] == 29  # one block is enough
+    shares = recipe("video_folder").fair_shares
+    assert shares([2330, 20000, 500], 2000) == [750, 750, 500] and shares([5, 9], None) == [5, 9]
+    assert sum(shares([700, 700, 700, 20000], 2001)) == 2001
+
+
 def test_undecodable_stretch_reaches_the_store(tmp_path):
     path = tmp_path / "v.mp4"
     film(path)
