@@ -83,7 +83,9 @@ HEADLINES: tuple[Headline, ...] = (
     *at_least("T9", "times faster, Gaussian strokes", f"{PLAIN}gaussian", "speed-up", {USUAL: 30}),
     *at_least("T9", "times faster, heavy tails", f"{PLAIN}student", "speed-up", {USUAL: 10}),
     *at_least("T11", "frames a second, new video", "animal_split*", "rate, wall clock", {"*20000 frames": 200}),
-    *at_most("T11", "peak memory, 20000 over 2000 frames", "animal_split*", "peak memory, 20000 over*", {"mouse*": 1.0}),
+    *at_most(
+        "T11", "peak memory, 20000 over 2000 frames", "animal_split*", "peak memory, 20000 over*", {"mouse*": 1.0}
+    ),
 )
 
 
