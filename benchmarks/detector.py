@@ -5,6 +5,7 @@ stop and start again at will. The table holds what is finished; `n` says how man
 """
 
 import argparse
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from detector_measures import LABELS, OTHER, OutOfTime, Trainings
 from detector_pictures import TARGETS, draw_comparison, draw_curves
 from detector_training import ALL_TASKS, NUM_KEYPOINTS, Setting
 from scoreboard import RESULTS, Row, publish
+from workers import finished
 
 BALANCINGS = ("exponential", "uncertainty", "log", "fixed", "pareto")
 PARTS = ("tasks", "long", "balancing", "as_written", "curve", "baselines")
@@ -161,6 +163,7 @@ def main() -> None:
     parser.add_argument("--slice", type=float, default=float("inf"), help="stop after as many seconds, to go on later")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=1, help="trainings at once, each on its own threads")
     parser.add_argument("--pictures", action="store_true", help="also draw docs/pictures/detector_*.png")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -170,7 +173,7 @@ def main() -> None:
     trainings = Trainings(RESULTS, arguments.device, arguments.slice)
     plan = plan_of(parts, steps, seeds, arguments.sets)
     wanted = {key: settings for key, settings in plan.items() if any(word in key[2] for word in arguments.methods)}
-    train_all(trainings, wanted)
+    train_all(trainings, wanted, arguments.jobs)
     shown = plan_of(parts if arguments.quick else list(PARTS), steps, seeds, list(NUM_KEYPOINTS))
     rows = [row for key, settings in shown.items() for row in rows_of(trainings, key, settings)]
     rows += swapped_rows(trainings, shown) + pixel_rows(trainings)
@@ -183,23 +186,37 @@ def main() -> None:
         print("picture:", draw_curves(trainings, lengths, folder / "detector_curves.png"))
 
 
-def train_all(trainings: Trainings, plan: Plan) -> None:
+def train_all(trainings: Trainings, plan: Plan, jobs: int) -> None:
     """Train what is missing until the slice is over: the first seed of everything first, each method on both sets."""
     order = {method: place for place, (_, _, method) in reversed(list(enumerate(plan)))}
-    jobs = [(setting, method) for (_, _, method), settings in plan.items() for setting in settings]
-    jobs.sort(key=lambda job: (job[0].seed, order[job[1]]))
+    wanted = [(setting, method) for (_, _, method), settings in plan.items() for setting in settings]
+    wanted.sort(key=lambda job: (job[0].seed, order[job[1]]))
+    tasks = [(setting, method, trainings.folder, trainings.device, trainings.until) for setting, method in wanted]
+    if jobs == 1:
+        tasks = [(*task, trainings) for task in tasks]  # keeps the images that are loaded
+    outcomes = [said for _, said in finished(train_one, tasks, jobs, lambda: time.monotonic() < trainings.until)]
+    trainings.read()
+    if left := sum(setting.key() not in trainings.done for setting, _ in wanted):
+        reasons = "; ".join(said for said in outcomes if said)
+        print(f"out of time ({reasons or 'between two trainings'}); {left} trainings are left: run again", flush=True)
+
+
+def train_one(
+    setting: Setting, method: str, folder: Path, device: str, until: float, trainings: Trainings | None = None
+) -> str:
+    """One training and what is measured on it; where it was put down when its time was over, else nothing."""
+    trainings = trainings or Trainings(folder, device, until - time.monotonic())
     try:
-        for setting, method in jobs:
-            trainings.run(setting)
-            if method in (MAIN, *LONG):
-                trainings.measure_swapped(setting)
-            if method in LONG:
-                trainings.measure_labels(setting)
-                for number in LABELS:
-                    trainings.measure_pixels(setting.data, number)
+        trainings.run(setting)
     except OutOfTime as reason:
-        left = sum(setting.key() not in trainings.done for setting, _ in jobs)
-        print(f"out of time in {reason}; {left} trainings are left: run again", flush=True)
+        return str(reason)
+    if method in (MAIN, *LONG):
+        trainings.measure_swapped(setting)
+    if method in LONG:
+        trainings.measure_labels(setting)
+        for number in LABELS:
+            trainings.measure_pixels(setting.data, number)
+    return ""
 
 
 if __name__ == "__main__":

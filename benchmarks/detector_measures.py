@@ -1,5 +1,6 @@
 """Everything that table T1 measures about a trained detector, and the store of finished and unfinished trainings."""
 
+import fcntl
 import json
 import time
 from dataclasses import asdict
@@ -123,8 +124,13 @@ class Trainings:
         self.device = device
         self.until = time.monotonic() + slice_seconds
         self.path = folder / "detector_runs.json"
-        self.done: dict[str, Any] = json.loads(self.path.read_text()) if self.path.is_file() else {}
+        self.done: dict[str, Any] = {}
         self.images: dict[str, Images] = {}
+        self.read()
+
+    def read(self) -> None:
+        """Take in what is finished by now, here or in other processes."""
+        self.done |= json.loads(self.path.read_text()) if self.path.is_file() else {}
 
     def data(self, name: str) -> Images:
         """The set, loaded once."""
@@ -147,7 +153,7 @@ class Trainings:
                 "setting": asdict(setting), "metrics": metrics, "seconds": training.seconds,
                 "log": training.log[:: max(1, len(training.log) // 8)],
             }  # fmt: skip
-            self.write()
+            self.write(key)
             self.partial_path(setting).unlink(missing_ok=True)
             shown = {k: round(v, 4) for k, v in metrics.items()}
             print(
@@ -188,25 +194,30 @@ class Trainings:
         if "swapped" not in known:
             images = self.data(OTHER[setting.data])
             known["swapped"] = class_metrics(setting.seed, self.detector(setting), images)["class_accuracy"]
-            self.write()
+            self.write(setting.key())
 
     def measure_labels(self, setting: Setting) -> None:
         """What fewer labels and warped copies make of the class accuracy (%) from `setting`'s keypoints, once."""
         known = self.done[setting.key()]["metrics"]
         if "class_accuracy_warped_copies" not in known:
             known |= class_metrics(setting.seed, self.detector(setting), self.data(setting.data), labels=True)
-            self.write()
+            self.write(setting.key())
 
     def measure_pixels(self, data: str, number: int) -> None:
         """`class_from_pixels`, once."""
         key = f"pixels {data} {number}"
         if key not in self.done:
             self.done[key] = class_from_pixels(self.data(data), number)
-            self.write()
+            self.write(key)
 
-    def write(self) -> None:
-        """Keep what is finished, atomically."""
+    def write(self, key: str) -> None:
+        """Keep the entry of `key`, atomically, beside what other processes have finished meanwhile."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_suffix(".tmp")
-        partial.write_text(json.dumps(self.done, indent=1) + "\n")
-        partial.replace(self.path)
+        with open(self.path.with_suffix(".lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            changed = {key: self.done[key]}
+            self.read()
+            self.done |= changed
+            partial = self.path.with_suffix(".tmp")
+            partial.write_text(json.dumps(self.done, indent=1) + "\n")
+            partial.replace(self.path)

@@ -105,6 +105,7 @@ def main() -> None:
     parser.add_argument("--body", help="whole runs: only bodies whose name begins with this text")
     parser.add_argument("--methods", nargs="+", default=OURS, choices=[*METHODS, *SOURCE], help="of whole runs")
     parser.add_argument("--ablations", action="store_true", help="whole runs: leave out one idea at a time instead")
+    parser.add_argument("--jobs", type=int, default=1, help="whole runs measured at once, each on its own threads")
     parser.add_argument("--folder", help="where whole runs are kept; else they are thrown away")
     arguments = parser.parse_args()
     arguments.seeds = arguments.seeds or (2 if arguments.quick else 10)

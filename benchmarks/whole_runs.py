@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 from scoreboard import RESULTS, Row, current_commit
 from whole_measures import ROOT, WHOLE_METRICS, Body, bodies, rows_of
+from workers import finished
 
 from articulate.config import read_yaml
 from articulate.errors import ArticulateError, Interrupted
@@ -86,14 +87,14 @@ def key_of(body: Body, method: str, seed: int, arguments: argparse.Namespace) ->
 
 def measure_runs(arguments: argparse.Namespace, spent: Callable[[], float]) -> list[Row]:
     """Rows of all planned cells that are known or fit into the budget; every new cell is written at once."""
-    for body, method, seed in planned(arguments):
-        key = key_of(body, method, seed, arguments)
-        if key not in known_cells() and spent() < arguments.budget:
-            found = cell(body, method, seed, arguments)
-            # Read again: another process may have measured other cells meanwhile.
-            CELLS.write_text(json.dumps(known_cells() | {key: found}, indent=1) + "\n")
-            shown = {k: round(v, 3) for k, v in found["scores"].items() if k in SHOWN and v is not None}
-            print(f"whole: {body.name}, {method}, seed {seed}: {shown}", file=sys.stderr, flush=True)
+    known = known_cells()
+    missing = [task for task in planned(arguments) if key_of(*task, arguments) not in known]
+    tasks = [(*task, arguments) for task in missing]
+    for (body, method, seed, _), found in finished(cell, tasks, arguments.jobs, lambda: spent() < arguments.budget):
+        # Read again: another process may have measured other cells meanwhile.
+        CELLS.write_text(json.dumps(known_cells() | {key_of(body, method, seed, arguments): found}, indent=1) + "\n")
+        shown = {k: round(v, 3) for k, v in found["scores"].items() if k in SHOWN and v is not None}
+        print(f"whole: {body.name}, {method}, seed {seed}: {shown}", file=sys.stderr, flush=True)
     return run_rows(arguments, known_cells())
 
 
@@ -125,7 +126,9 @@ def run_rows(arguments: argparse.Namespace, cells: dict[str, dict]) -> list[Row]
 def cell(body: Body, method: str, seed: int, arguments: argparse.Namespace) -> dict:
     """Scores of one run, CPU seconds, commit; a run that ends in an error has its message instead of scores."""
     path, overrides = method_of(method, arguments)
-    began, stores = time.process_time(), Path(arguments.folder or tempfile.gettempdir()) / "whole_stores"
+    # By configuration: with several jobs, two methods would otherwise make one store at the same time.
+    stores = Path(arguments.folder or tempfile.gettempdir()) / "whole_stores" / path.stem
+    began = time.process_time()
     data = {**body.data, "seed": seed}
     with tempfile.TemporaryDirectory() as temporary, redirect_stdout(sys.stderr):
         runs = Path(arguments.folder) / "runs" if arguments.folder else Path(temporary)
