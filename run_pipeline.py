@@ -26,7 +26,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--fresh", action="store_true", help="start in a new folder even where a run could be resumed")
     parser.add_argument("--device", default=None, help="auto, cpu, cuda, cuda:N or mps (default: the config's)")
     parser.add_argument("--threads", type=int, default=None, help="CPU threads (default: as many as there are cores)")
-    return parser.parse_args(arguments)
+    return parser.parse_intermixed_args(arguments)  # options may stand before overrides
 
 
 def main(arguments: list[str]) -> int:

@@ -9,7 +9,7 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import Literal
 
-LIBRARIES = ("torch", "numpy", "scipy", "networkx", "kornia", "numba", "av", "pydantic", "pandas", "safetensors")
+LIBRARIES = ("torch", "numpy", "scipy", "networkx", "numba", "av", "pydantic", "pandas", "safetensors")
 EXTRAS = {
     "hdf5": ("h5py", "tables"),
     "sleap": ("sleap_io",),

@@ -19,7 +19,7 @@ import yaml
 from articulate import __version__
 from articulate.errors import DataError
 
-LIBRARIES = ("torch", "numpy", "scipy", "networkx", "kornia", "av", "pydantic", "numba")
+LIBRARIES = ("torch", "numpy", "scipy", "networkx", "av", "pydantic", "numba")
 
 
 def fingerprint(*parts: Any) -> str:

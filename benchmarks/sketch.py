@@ -187,6 +187,8 @@ def scaling(device: str, rounds: int, seeds: int, quick: bool) -> list[Row]:
     """Growth with keypoints, size and batch around the headline."""
     cases = [(16, 64, 8), (16, 128, 8), (16, 256, 8), (8, 128, 8), (32, 128, 8), (16, 128, 32)]
     cases += [] if quick else [(64, 128, 8), (16, 128, 64), (16, 512, 8)]
+    if device != "cpu":  # there, launching takes the time of all of these
+        cases += [(16, 128, 512), (16, 256, 256), (32, 256, 256)]
     rows, clock = [], time.perf_counter if device != "cpu" else time.process_time
     for keypoints, size, batch in cases:
         for profile in ("gaussian", "student"):
@@ -196,6 +198,9 @@ def scaling(device: str, rounds: int, seeds: int, quick: bool) -> list[Row]:
                 data, label = f"{size} px, K {keypoints}, batch {batch}", f"{name}, {profile}, sweep"
                 values = [1e3 * t[name] for t in times]
                 rows.append(Row("T9", data, label, "fwd+bwd", "ms", values, device=device))
+            ratios = [t["plain clamped t"] / t["ours"] for t in times]
+            rows.append(Row("T9", data, f"ours over plain clamped t, {profile}, sweep", "speed-up", "x", ratios,
+                            device=device))  # fmt: skip
     return rows
 
 

@@ -12,12 +12,14 @@ import argparse
 import json
 import time
 from dataclasses import asdict
+from functools import cache
 
 import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
-from scoreboard import RESULTS, Row, publish
+from scoreboard import RESULTS, Row, current_commit, publish
 from stickman2d_training import SIDE, Method, Trained, train
+from workers import finished
 
 from articulate.data.synthetic.clips import generate_clips
 from articulate.data.synthetic.options import SyntheticOptions
@@ -70,24 +72,35 @@ def score(trained: Trained, images: torch.Tensor, truth: torch.Tensor, true_edge
     return {"error": error, "refined": matched_error(refined, truth)[0], "exact": exact, "refine_ms": 1e3 * spent}
 
 
-def cell(method: Method, seed: int, data: tuple, cells: dict[str, dict]) -> dict[str, float]:
-    """The result of one seed, from the file where it is known."""
-    key = json.dumps({**asdict(method), "seed": seed, "images": NUM_TRAIN}, sort_keys=True)
-    if key not in cells:
-        begin, clock = time.process_time(), time.perf_counter()
-        trained = train(method, data[0], seed)
-        spent = {"seconds": time.process_time() - begin, "wall": time.perf_counter() - clock}
-        facts = {"drawing_error": trained.error, "attempts": trained.attempts, "width": trained.width}
-        cells[key] = score(trained, *data[1:]) | spent | facts
-        CELLS.parent.mkdir(parents=True, exist_ok=True)
-        CELLS.write_text(json.dumps(cells, indent=1) + "\n")
-    print(method.name, seed, {k: round(v, 7) for k, v in cells[key].items()}, flush=True)
-    return cells[key]
+@cache
+def data() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, np.ndarray]:
+    """Training images; images, joints and edges of the score: once a process."""
+    return (images_and_truth(0, NUM_TRAIN)[0], *images_and_truth(1, NUM_TEST))
+
+
+def key_of(method: Method, seed: int) -> str:
+    """All that a cell depends on but the code, whose commit stands in the cell."""
+    return json.dumps({**asdict(method), "seed": seed, "images": NUM_TRAIN}, sort_keys=True)
+
+
+def known_cells() -> dict[str, dict]:
+    """All cells that were ever measured."""
+    return json.loads(CELLS.read_text()) if CELLS.is_file() else {}
+
+
+def cell(method: Method, seed: int) -> dict:
+    """The result of one seed, trained now."""
+    images, *scored = data()
+    begin, clock = time.process_time(), time.perf_counter()
+    trained = train(method, images, seed)
+    spent = {"seconds": time.process_time() - begin, "wall": time.perf_counter() - clock}
+    facts = {"drawing_error": trained.error, "attempts": trained.attempts, "width": trained.width}
+    return score(trained, *scored) | spent | facts | {"commit": current_commit()}
 
 
 def rows_of(method: Method, results: list[dict[str, float]]) -> list[Row]:
     """The rows of one method; a seed fails where its error exceeds the target of 0.0001 or its tree is not exact."""
-    data, seconds = "2D stickmen, 64 px", sum(r["seconds"] for r in results) / len(results)
+    name_of_data, seconds = "2D stickmen, 64 px", sum(r["seconds"] for r in results) / len(results)
     tries = max(int(r["attempts"]) for r in results)
     note = f"{method.steps} steps of 96; {seconds:.0f} s CPU a seed, at most {max(r['seconds'] for r in results):.0f}"
     note += f"; up to {tries} attempts used" if method.attempts > 1 else ""
@@ -96,9 +109,11 @@ def rows_of(method: Method, results: list[dict[str, float]]) -> list[Row]:
     for kind, name in kinds.items():
         errors = [r[name] for r in results]
         missed = sum(e > 1e-4 for e in errors)
-        rows.append(Row("T2", data, f"{method.name}: {kind}", "matched MSE", "1", errors, missed, seconds, note=note))
+        rows.append(
+            Row("T2", name_of_data, f"{method.name}: {kind}", "matched MSE", "1", errors, missed, seconds, note=note)
+        )
     trees = [r["exact"] for r in results]
-    rows.append(Row("T2", data, method.name, "exact tree", "share", trees, trees.count(0.0), seconds))
+    rows.append(Row("T2", name_of_data, method.name, "exact tree", "share", trees, trees.count(0.0), seconds))
     return rows
 
 
@@ -110,23 +125,29 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--budget", type=float, default=3600.0, help="seconds after which only known seeds are shown")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=1, help="trainings at once, each on its own threads")
     parser.add_argument("--device", default="cpu", choices=["cpu"])
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     chosen = [m for m in METHODS if not arguments.only or arguments.only == m.name]
     if arguments.quick:
         chosen, arguments.seeds = list(METHODS[:2]), 2
-    begin = time.perf_counter()
-    data = (images_and_truth(0, NUM_TRAIN)[0], *images_and_truth(1, NUM_TEST))
-    cells = json.loads(CELLS.read_text()) if CELLS.exists() else {}
-    results: dict[str, list] = {m.name: [] for m in chosen}
-    for i, method in enumerate(chosen):
-        # Ten seeds for the claim, three for what stands beside it.
-        for seed in range(arguments.seeds if i == 0 else min(arguments.seeds, 3)):
-            key = json.dumps({**asdict(method), "seed": seed, "images": NUM_TRAIN}, sort_keys=True)
-            if key in cells or time.perf_counter() - begin < arguments.budget:
-                results[method.name].append(cell(method, seed, data, cells))
-    publish([row for m in chosen if results[m.name] for row in rows_of(m, results[m.name])], "stickman2d")
+    # Ten seeds for the claim, three for what stands beside it.
+    planned = [(m, s) for m in chosen for s in range(arguments.seeds if m == chosen[0] else min(arguments.seeds, 3))]
+    measure(planned, arguments.jobs, arguments.budget)
+    cells = known_cells()
+    results = {m: [cells[key_of(m, s)] for n, s in planned if n == m and key_of(m, s) in cells] for m in chosen}
+    publish([row for m in chosen if results[m] for row in rows_of(m, results[m])], "stickman2d")
+
+
+def measure(planned: list[tuple[Method, int]], jobs: int, budget: float) -> None:
+    """Train what is not known yet and fits into the budget; every cell is kept at once."""
+    begin, known = time.perf_counter(), known_cells()
+    missing = [task for task in planned if key_of(*task) not in known]
+    for task, found in finished(cell, missing, jobs, lambda: time.perf_counter() - begin < budget):
+        CELLS.write_text(json.dumps(known_cells() | {key_of(*task): found}, indent=1) + "\n")
+        shown = {k: round(v, 7) for k, v in found.items() if isinstance(v, float)}
+        print(task[0].name, task[1], shown, flush=True)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import articulate
 from articulate.records import Motion, Skeleton, Tracks
 from articulate.runs import RunFolder
 from articulate.video import VideoWriter
-from run_pipeline import main
+from run_pipeline import main, parse
 from stages import STAGES, pipeline
 from stages.pipeline import load
 
@@ -61,6 +61,11 @@ def test_every_configuration_loads(path: Path) -> None:
     config, sections = load(path, ["data.videos=[clip.mp4]"] if "animal" in path.stem else [])
     assert config.name == path.stem
     assert set(sections) == {name for name in STAGES if any(name in group.stages for group in config.schedule)}
+
+
+def test_options_may_stand_between_configuration_and_overrides() -> None:
+    options = parse(["configs/h36m_split.yaml", "--device", "cpu", "seed=1", "--fresh", "data.size=96"])
+    assert (options.device, options.fresh, options.overrides) == ("cpu", True, ["seed=1", "data.size=96"])
 
 
 @pytest.mark.parametrize("path", SMOKE, ids=lambda p: p.stem)

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 PROFILES = ("gaussian", "exponential", "student", "smooth_step")
 
 
-def scene() -> dict[str, torch.Tensor]:
+def scene(device: str = "cpu") -> dict[str, torch.Tensor]:
     g = torch.Generator().manual_seed(0)
     values = {
         "start": torch.rand(2, 4, 2, generator=g) * 1.6 - 0.8,
@@ -30,26 +30,30 @@ def scene() -> dict[str, torch.Tensor]:
     }
     values["end"][0, 1] = values["start"][0, 1]  # a dot, of one width
     values["width"][1, 1] = values["width"][1, 0]
-    return {name: value.requires_grad_() for name, value in values.items()}
+    return {name: value.to(device).requires_grad_() for name, value in values.items()}
 
 
 def drawn(values: dict[str, torch.Tensor], profile: str, backend: str) -> list[torch.Tensor]:
     """The image and every gradient."""
     image = draw_limbs(**values, size=(20, 40), profile=profile, backend=backend)
-    ramp = torch.linspace(-1, 1, image.numel()).view_as(image)
+    ramp = torch.linspace(-1, 1, image.numel(), device=image.device).view_as(image)
     return [image.detach(), *torch.autograd.grad((image * ramp).sum(), list(values.values()))]
 
 
 def test_triton_agrees_with_reference():
-    """In a process of its own: the run-time checkers of these tests wrap functions, which Triton cannot read then."""
+    """In a process of its own: the run-time checkers of these tests wrap functions, which Triton cannot read then.
+
+    On the GPU where there is one, else through Triton's interpreter.
+    """
     pytest.importorskip("triton")
     code = f"import runpy; runpy.run_path({__file__!r})['check_triton']()"
-    environment = {**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": os.pathsep.join(["", *sys.path])}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(["", *sys.path])}
+    environment |= {} if torch.cuda.is_available() else {"TRITON_INTERPRET": "1"}
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True, timeout=200)
 
 
 def check_triton() -> None:
-    values = scene()
+    values = scene("cuda" if torch.cuda.is_available() else "cpu")
     for profile in PROFILES:
         for fused, plain in zip(drawn(values, profile, "triton"), drawn(values, profile, "torch"), strict=True):
             assert (fused - plain).abs().max() < 1e-5 + 1e-4 * plain.abs().max(), profile
