@@ -1,6 +1,7 @@
 """Left and right from distances alone: exchanges of keypoints that leave the lengths of a body as they are."""
 
 import inspect
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -9,8 +10,9 @@ from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-# Mean misfit of a mirror, 1 where nothing fits: on recorded bodies true ones mostly lie below 0.2, wrong ones above.
-MOST_MISFIT = 0.2
+# What a pair of lengths may differ (mean misfit) for an exchange to be worth more than none: strict, so that few
+# accidents are taken along, and generous, for bodies that leaned to one side throughout.
+ALLOWED = (0.3, 0.5)
 # Two lengths are not told apart below this share of the body, however little they vary.
 FLOOR = 0.01
 # A plane must pass this near the middle of the pair that suggests it, in body sizes; nearer pairs suggest no plane.
@@ -19,8 +21,6 @@ SLACK, NEAREST = 0.1, 0.05
 LONELINESS = (0.0, 0.1, 0.2)
 # Planes that are followed down to the nearest mirror.
 STARTS = 24
-# Times worse that two keypoints must fit when they alone change places, to be tried as a further pair of a mirror.
-LONE = 4.0
 
 
 def _misfits_source(
@@ -46,13 +46,22 @@ def _misfits_source(
 _misfits = numba.njit(cache=True)(inspect.unwrap(_misfits_source))
 
 
-def find_mirrors(length: Float[Tensor, "K K"], spread: Float[Tensor, "K K"]) -> list[Int[Tensor, " K"]]:
-    """Exchanges pi of keypoints with their twins under which d_ij = d_pi(i)pi(j) up to the spread, most twins first.
+class Mirror(NamedTuple):
+    """An exchange of keypoints with their twins, [K], and its mean misfit, 1 where no length fits."""
+
+    twin: Int[Tensor, " K"]
+    misfit: float
+
+
+def find_mirrors(length: Float[Tensor, "K K"], spread: Float[Tensor, "K K"]) -> list[Mirror]:
+    """Exchanges pi of keypoints with their twins under which d_ij = d_pi(i)pi(j) up to the spread, best fit first.
 
     A bilateral body looks the same when left and right are exchanged; lengths of limbs do so in every pose. Planes that
     mirror one keypoint of the body's embedding (classical scaling, Torgerson 1952) on another suggest pairs, and
-    exchanges of twins are followed while the misfit falls. The list is empty for keypoints never seen together, for a
-    body of which less than half have a twin, and for one whose sides moved differently throughout.
+    exchanges of twins are followed while what they gain falls: the sum of misfits over the pairs that they move, less
+    what is allowed for each (without that, to exchange nothing would be best). The list is empty for keypoints never
+    seen together and for a body of which less than half have a twin; it also holds accidents, which the tree of limbs
+    tells apart (`symmetry.fitting_mirror`).
     """
     # Fewer keypoints than two pairs are matched by accident.
     known = torch.isfinite(length) & torch.isfinite(spread)
@@ -60,27 +69,25 @@ def find_mirrors(length: Float[Tensor, "K K"], spread: Float[Tensor, "K K"]) -> 
     if not bool(known.all()) or size <= 0 or length.shape[0] < 4:
         return []
     lengths, variances = length.numpy() / size, (spread.numpy() / size) ** 2 + FLOOR**2
-    starts = _starts(lengths, variances)
-    found: dict[bytes, np.ndarray] = {}
-    for start in starts:
-        mirror = _descend(lengths, variances, start)
-        found[mirror.tobytes()] = mirror
-    for mirror in [m for m in found.values() if _misfit(lengths, variances, m) <= MOST_MISFIT]:
-        wider = _descend(lengths, variances, _widen(lengths, variances, mirror))
-        found[wider.tobytes()] = wider
-    rated = [(-_twins(m), _misfit(lengths, variances, m), m.tolist()) for m in found.values()]
-    return [torch.tensor(m) for twins, misfit, m in sorted(rated) if -4 * twins >= len(m) and misfit <= MOST_MISFIT]
+    ends = [_descend(lengths, variances, start, a) for start in _starts(lengths, variances) for a in ALLOWED]
+    different = {end.tobytes(): end for end in ends if 4 * _twins(end) >= len(end)}.values()
+    found = [Mirror(torch.tensor(end), _misfit(lengths, variances, end)) for end in different]
+    return sorted((m for m in found if m.misfit <= max(ALLOWED)), key=lambda m: (m.misfit, m.twin.tolist()))
 
 
 def _twins(mirror: np.ndarray) -> int:
     return int((mirror > np.arange(len(mirror))).sum())
 
 
+def _moved(mirrors: np.ndarray) -> np.ndarray:
+    """Number of pairs that each of the mirrors [N, K] moves."""
+    size, single = mirrors.shape[1], (mirrors == np.arange(mirrors.shape[1])).sum(1)
+    return (size * (size - 1) - single * (single - 1)) / 2
+
+
 def _misfit(lengths: np.ndarray, variances: np.ndarray, mirror: np.ndarray) -> float:
     """Mean misfit of the pairs that the mirror moves."""
-    size, single = len(mirror), int((mirror == np.arange(len(mirror))).sum())
-    moved = (size * (size - 1) - single * (single - 1)) / 2
-    return float(_misfits(lengths, variances, mirror[None])[0]) / max(moved, 1)
+    return float(_misfits(lengths, variances, mirror[None])[0] / np.maximum(_moved(mirror[None])[0], 1))
 
 
 def _starts(lengths: np.ndarray, variances: np.ndarray) -> list[np.ndarray]:
@@ -128,15 +135,16 @@ def _alone(lengths: np.ndarray, variances: np.ndarray) -> np.ndarray:
     return misfit.sum(-1) - misfit[order[:, None], order, order[:, None]] - misfit[order[:, None], order, order]
 
 
-def _descend(lengths: np.ndarray, variances: np.ndarray, mirror: np.ndarray) -> np.ndarray:
-    """The mirror that the best change at a time leads to."""
-    least = _misfits(lengths, variances, mirror[None])[0]
+def _descend(lengths: np.ndarray, variances: np.ndarray, mirror: np.ndarray, allowed: float) -> np.ndarray:
+    """The mirror that the best change at a time leads to, by misfit less what is `allowed` for every pair it moves."""
+    least = np.inf
+    changed = mirror[None]
     while True:
-        changed = _changes(mirror)
-        misfit = _misfits(lengths, variances, changed)
-        if misfit.min() >= least - 1e-9:
+        excess = _misfits(lengths, variances, changed) - allowed * _moved(changed)
+        if excess.min() >= least - 1e-9:
             return mirror
-        least, mirror = misfit.min(), changed[misfit.argmin()]
+        least, mirror = excess.min(), changed[excess.argmin()]
+        changed = _changes(mirror)
 
 
 def _changes(mirror: np.ndarray) -> np.ndarray:
@@ -154,22 +162,3 @@ def _changes(mirror: np.ndarray) -> np.ndarray:
         for a, b in pairs:
             row[a], row[b] = b, a
     return changed
-
-
-def _widen(lengths: np.ndarray, variances: np.ndarray, mirror: np.ndarray) -> np.ndarray:
-    """The mirror with more pairs, such as legs to the arms: most unlike others first, of like distance to all twins."""
-    order, alone = np.arange(len(mirror)), _alone(lengths, variances)
-    mirror = mirror.copy()
-    while True:
-        side = order[mirror != order]
-        if len(side) == 0:
-            return mirror
-        seen, mirrored = lengths[:, side], lengths[:, mirror[side]]
-        square = (seen[:, None] - mirrored[None]) ** 2
-        unlike = (square / (square + variances[:, side][:, None] + variances[:, mirror[side]][None])).mean(-1)
-        single = mirror == order
-        apart = (alone > LONE * len(mirror) * unlike) & single[:, None] & single & (unlike <= MOST_MISFIT) & (alone > 0)
-        if not apart.any():
-            return mirror
-        a, b = divmod(int(np.where(apart, alone, -1.0).argmax()), len(order))
-        mirror[a], mirror[b] = b, a

@@ -8,9 +8,10 @@ from articulate.skeleton.mirror import find_mirrors
 from articulate.skeleton.spanning import spanning_edges
 from articulate.skeleton.statistics import PairStatistics
 
-# What the symmetric tree may cost more than the plain one: log cost, mean over limbs. On recorded bodies the true
-# mirror asks for 0 to 0.2, a wrong one in 3D for 0.3 and more.
-MOST_EXTRA = 0.2
+# (misfit of the lengths, extra cost of the symmetric tree: log cost, mean over limbs) up to which a mirror is believed:
+# lengths that fit well, or half as well and a tree that costs hardly more. On recorded bodies the tree of the true
+# mirror costs 0 to 0.13 more, of wrong ones that fit half mostly 0.1 to 0.5.
+BELIEVED = ((0.2, 0.2), (0.5, 0.1))
 
 
 def minimum_tree(cost: Float[Tensor, "K K"], mirror: Int[Tensor, " K"] | None = None) -> Int[Tensor, "L 2"]:
@@ -52,15 +53,17 @@ def fitting_mirror(statistics: PairStatistics, cost: Float[Tensor, "K K"], plana
     """The mirror of the body that a tree of about the least cost respects, or None: see `find_mirrors`.
 
     In the plane (`planar`) the 95th percentile of a distance stands for the true length, which foreshortening hides.
-    A mirror whose tree costs more than `MOST_EXTRA` a limb above the minimum is an accident of the lengths.
+    Of several the one whose tree costs least is taken: accidents of the lengths join what does not move together.
     """
     if bool((statistics.weight <= 0).any()):
         return None
     plain = spanning_edges(cost)
     logs = torch.log(cost.clamp_min(torch.finfo(cost.dtype).tiny))
     least = logs[plain[:, 0], plain[:, 1]].mean()
+    best, fitting = float("inf"), None
     for mirror in find_mirrors(statistics.high if planar else statistics.mean, statistics.variance.sqrt()):
-        edges = symmetric_edges(logs, mirror)
-        if float(logs[edges[:, 0], edges[:, 1]].mean() - least) <= MOST_EXTRA:
-            return mirror
-    return None
+        edges = symmetric_edges(logs, mirror.twin)
+        extra = float(logs[edges[:, 0], edges[:, 1]].mean() - least)
+        if extra < best and any(mirror.misfit <= misfit and extra <= most for misfit, most in BELIEVED):
+            best, fitting = extra, mirror.twin
+    return fitting

@@ -11,7 +11,7 @@ from articulate.data.synthetic.clips import make_scene
 from articulate.data.synthetic.options import SyntheticOptions
 from articulate.skeleton import ConnectivityConfig, discover_skeleton, pair_statistics
 from articulate.skeleton.mirror import find_mirrors
-from articulate.skeleton.symmetry import symmetric_edges
+from articulate.skeleton.symmetry import fitting_mirror, symmetric_edges
 
 
 def least_symmetric_weight(cost: torch.Tensor, mirror: list[int]) -> float:
@@ -48,12 +48,24 @@ def test_twins_of_a_quadruped_are_found_whatever_the_order_of_keypoints() -> Non
     order = torch.randperm(points.shape[1], generator=torch.Generator().manual_seed(1))
     for kept in (torch.arange(points.shape[1]), order):
         statistics = pair_statistics(points[:, kept])
-        mirror = find_mirrors(statistics.mean, statistics.variance.sqrt())[0]
+        mirror = find_mirrors(statistics.mean, statistics.variance.sqrt())[0].twin
         name = kept[mirror]
         back = torch.empty_like(name)
         back[kept] = name
         expected = {(6, 14), (7, 15), (8, 16), (9, 17), (10, 18), (11, 19), (12, 20), (13, 21)}
         assert {(a, b) for a, b in enumerate(back.tolist()) if a < b} == expected
+
+
+def test_twins_are_found_on_a_body_that_leans_to_one_side_throughout() -> None:
+    points, _ = scene("quadruped")
+    across = points[0, 6] - points[0, 14]
+    across = across / across.norm()
+    centred = points - points.mean(dim=1, keepdim=True)
+    stretch = 1.0 + 0.1 * torch.tanh(4.0 * (centred @ across))[..., None]
+    statistics = pair_statistics(centred * stretch)
+    found = fitting_mirror(statistics, statistics.mean, planar=False)
+    assert found is not None
+    assert (found[6:14] == torch.arange(14, 22)).all()
 
 
 @pytest.mark.parametrize("family", ["arm", "snake"])
