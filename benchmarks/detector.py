@@ -66,7 +66,10 @@ def long_entries(main: Setting, seeds: int) -> Entries:
         for task in ALL_TASKS:
             yield "T1 curve", f"{task} alone, {length:g} times the steps", other.alone(task), 1
     yield "T1 curve", f"{LONG[1]}, the same rate", replace(main, steps=round(FAR * main.steps)), 1
-    yield "T1 curve", LONG[1], replace(main, steps=round(FAR * main.steps), rate=FAR_RATE), 1
+    far = replace(main, steps=round(FAR * main.steps), rate=FAR_RATE)
+    yield "T1 curve", LONG[1], far, 1
+    for task in ALL_TASKS:
+        yield "T1 curve", f"{task} alone, {FAR:g} times the steps", far.alone(task), 1
 
 
 def balancing_entries(main: Setting, seeds: int) -> Entries:
