@@ -134,8 +134,9 @@ class LiftingStage(Stage):
             lifted = lift_run(xy, score, clip, skeleton.edges, self.lifter, self.config.run, random, solver)
             order = run.records[Seeds].order if Seeds in run.records else None
             if self.config.refine:
+                shown, edges = tracks.score[0], skeleton.edges
                 lifted, model = refined_run(
-                    lifted, xy, score, clip, skeleton.edges, self.lifter, order, self.config.refinement, skeleton.mirror
+                    lifted, xy, shown, clip, edges, self.lifter, order, self.config.refinement, skeleton.mirror
                 )
                 if model is not None:
                     # New video is read with the Gaussian of the refined poses.

@@ -33,6 +33,10 @@ class BodyPrior:
         offset = posed - posed.mean(1, keepdim=True) - self.mean
         return 0.5 * (offset.flatten(1) @ self.whitening.T).square().sum(1)
 
+    def volume(self) -> float:
+        """Log of the Gaussian's size: what normalises it, for one frame."""
+        return -self.whitening.diagonal().log().sum().item()
+
 
 def body_prior(
     joints: Float[Tensor, "N K 3"],

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from articulate.lifting.body_energy import Body, whole_energy
 from articulate.lifting.body_prior import BodyPrior, body_prior
+from articulate.lifting.joint_prior import JointPrior, joint_prior
 from articulate.lifting.refinement_config import RefinementConfig, Sizes, sizes_of
 
 
@@ -50,12 +51,14 @@ def refine_body(
         sizes = sizes_of(number / (config.rounds - 1), config)
         prior = body_prior(joints, mean, elevation, body.clip, sizes.ridge, rounds=1 if number else 3)
         mean = prior.mean
-        joints, log_lengths = one_round(joints, log_lengths, body, prior, sizes, config)
+        limits = joint_prior(joints, body.edges, body.chain, prior.rotations, sizes.ridge)
+        joints, log_lengths = one_round(joints, log_lengths, body, prior, limits, sizes, config)
     prior = body_prior(joints, mean, elevation, body.clip, config.ridge[1])
-    energy = whole_energy(joints, log_lengths, body, prior, sizes_of(1.0, config), config)
-    # The Gaussian's normalisation counts too, or a wider Gaussian would always be the better one.
-    volume = len(joints) * prior.whitening.diagonal().log().sum().item()
-    return Refined(joints, energy.item() - config.prior * volume, prior.mean, elevation)
+    limits = joint_prior(joints, body.edges, body.chain, prior.rotations, config.ridge[1])
+    energy = whole_energy(joints, log_lengths, body, prior, limits, sizes_of(1.0, config), config)
+    # The Gaussians' normalisation counts too, or a wider Gaussian would always be the better one.
+    volume = config.prior * prior.volume() + config.limits * limits.volume()
+    return Refined(joints, energy.item() + len(joints) * volume, prior.mean, elevation)
 
 
 def first_lengths(joints: Float[Tensor, "N K 3"], edges: Int[Tensor, "L 2"]) -> Float[Tensor, " L"]:
@@ -70,6 +73,7 @@ def one_round(
     log_lengths: Float[Tensor, " L"],
     body: Body,
     prior: BodyPrior,
+    limits: JointPrior,
     sizes: Sizes,
     config: RefinementConfig,
 ) -> tuple[Float[Tensor, "N K 3"], Float[Tensor, " L"]]:
@@ -81,7 +85,7 @@ def one_round(
 
     def closure() -> Tensor:
         optimiser.zero_grad()
-        energy = whole_energy(joints, log_lengths, body, prior, sizes, config)
+        energy = whole_energy(joints, log_lengths, body, prior, limits, sizes, config)
         energy.backward()
         return energy
 

@@ -7,15 +7,18 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from articulate.lifting.body_energy import Body, mirrored_bones
+from articulate.lifting.body_energy import Body, mirrored_bones, own_pace
+from articulate.lifting.body_prior import body_prior
 from articulate.lifting.body_refinement import Refined, refine_body
 from articulate.lifting.depth_evidence import depth_evidence
 from articulate.lifting.elevations import other_readings
 from articulate.lifting.heading_model import HeadingModel
 from articulate.lifting.in_plane import STATEMENT, seen_from_above
-from articulate.lifting.inputs import Prepared, prepare
+from articulate.lifting.inputs import Prepared, prepare, trusted
+from articulate.lifting.joint_prior import chain_of
+from articulate.lifting.limb_flips import flip_limbs
 from articulate.lifting.parabola import vertex
-from articulate.lifting.refinement_config import RefinementConfig
+from articulate.lifting.refinement_config import RefinementConfig, sizes_of
 from articulate.lifting.rereading import model_of_poses, read_again
 from articulate.lifting.run import LiftedRun
 from articulate.lifting.settle import centred_depth
@@ -55,11 +58,14 @@ def refined_run(
     varied = lifted.coverage.choice == "views" and int(keep.sum()) >= LEAST_FRAMES
     if model is None or not (ordered or varied):
         return lifted, None
-    prepared = prepare(xy[keep], score[keep], lifter.scale.cpu())
+    prepared = prepare(xy[keep], trusted(score[keep]), lifter.scale.cpu())
     scale, centre = lifter.scale.item(), prepared.centre.double()
     evidence = None if order is None else depth_evidence(order, keep, scale)
     twins = mirrored_bones(edges, mirror)
-    body = Body(prepared.points.double(), (prepared.weight > 0).double(), clip[keep], edges, evidence, twins)
+    known = (prepared.weight > 0).double()
+    body = Body(
+        prepared.points.double(), known, clip[keep], edges, evidence, twins, chain_of(edges), torch.ones_like(known)
+    )
     joints = lifted.joints[keep].double()
     joints = torch.cat([joints[..., :2] - centre, joints[..., 2:]], -1) / scale
     turns = seen_from_above(xy[keep].double().cpu().numpy())
@@ -68,7 +74,7 @@ def refined_run(
     best = likeliest(tried)
     if turns and not ordered and abs(best.elevation) > STEEP:
         return flat_run(lifted), None
-    best = refine_body(best.joints, body, best.mean, best.elevation, config.last())
+    best = settled(best, replace(body, known=known * score[keep].clamp(0, 1)), config.settled())
     whole, confidence = lifted.joints.clone(), lifted.confidence.clone()
     placed = torch.cat([best.joints[..., :2] * scale + centre, best.joints[..., 2:] * scale], -1)
     whole[keep] = centred_depth(placed).to(whole)
@@ -126,6 +132,22 @@ def at_elevations(
     # Where no valley lies between the three, one step towards the lower side.
     shift = (1.0 if high.energy < low.energy else -1.0) if shift is None else min(1.5, max(-1.5, shift))
     return [low, high, refine_body(start, body, model.mean, model.elevation + shift * step, config)]
+
+
+def settled(best: Refined, body: Body, config: RefinementConfig) -> Refined:
+    """The refinement with every joint at its own pace, and limbs turned over as long as that lowers the energy."""
+    sizes = sizes_of(1.0, config)
+    body = replace(body, pace=own_pace(best.joints, body.clip, sizes.acceleration))
+    best = refine_body(best.joints, body, best.mean, best.elevation, config)
+    for _ in range(config.flips):
+        # As wide as in stiff first rounds: spells that are wrong must not look impossible when they are right.
+        prior = body_prior(best.joints, best.mean, best.elevation, body.clip, config.ridge[0])
+        flipped = flip_limbs(best.joints, body, prior, config, replace(sizes, ridge=config.ridge[0]))
+        again = refine_body(flipped, body, best.mean, best.elevation, config)
+        if again.energy >= best.energy:
+            break
+        best = again
+    return refine_body(best.joints, body, best.mean, best.elevation, config.last())
 
 
 def likeliest(tried: list[Refined]) -> Refined:

@@ -17,6 +17,7 @@ class RefinementConfig(StrictModel):
     acceleration: tuple[float, float] = (0.05, 0.02)
     ridge: tuple[float, float] = Field((0.3, 0.05), description="least spread of the Gaussian of poses")
     prior: float = Field(3.0, ge=0, description="weight of the Gaussian of poses")
+    limits: float = Field(0.0, ge=0, description="weight of the Gaussians of joints, each bone seen from its parent")
     order: float = Field(5.0, ge=0, description="weight of the order of depth")
     order_softness: float = Field(0.03, gt=0)
     stiff_bones: float = Field(0.05, gt=0, description="first of `bones` in the attempt that trusts the first signs")
@@ -30,7 +31,10 @@ class RefinementConfig(StrictModel):
     elevations: tuple[float, ...] = Field(
         (0.5, 0.9, 1.3), description="rad; of steep cameras, tried where the body turns all around in the picture"
     )
-    light_prior: float = Field(1.0, gt=0, description="`prior` once signs are found; what is weighed less bends less")
+    settled_prior: float = Field(0.3, gt=0, description="`prior` once most signs are found; it bends poses less")
+    settled_limits: float = Field(1.0, ge=0, description="`limits` from then on")
+    settled_rounds: int = Field(8, ge=2, description="`rounds` from then on, every time")
+    flips: int = Field(3, ge=0, description="times that limbs are turned over where that is likelier, then")
     elevation_step: float = Field(0.05, gt=0, description="rad around the heading model's, where the best is sought")
 
     def stiff(self) -> "RefinementConfig":
@@ -38,10 +42,15 @@ class RefinementConfig(StrictModel):
         bones, ridge = (self.stiff_bones, self.bones[1]), (self.stiff_ridge, self.ridge[1])
         return self.model_copy(update={"bones": bones, "ridge": ridge})
 
+    def settled(self) -> "RefinementConfig":
+        """Numbers for poses most of whose signs are found: stiff, a lighter Gaussian of poses, Gaussians of joints."""
+        weights = {"prior": self.settled_prior, "limits": self.settled_limits, "rounds": self.settled_rounds}
+        return self.stiff().model_copy(update=weights)
+
     def last(self) -> "RefinementConfig":
-        """Numbers of a few last rounds on poses whose signs are found: the final sizes, and a lighter Gaussian."""
+        """Numbers of a few last rounds: the final sizes, and a third of both Gaussians, which bend right poses too."""
         sizes = {name: (getattr(self, name)[1],) * 2 for name in ("bones", "acceleration", "ridge")}
-        return self.model_copy(update={**sizes, "rounds": 4, "prior": self.light_prior})
+        return self.model_copy(update={**sizes, "rounds": 4, "prior": self.prior / 3, "limits": self.limits / 3})
 
 
 @dataclass(frozen=True)

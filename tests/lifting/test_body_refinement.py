@@ -1,6 +1,7 @@
 """Refinement of a run as one body, on a made-up chain that turns: known depths, known order, known answers."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,11 +11,12 @@ from articulate.lifting.body_energy import Body, mirrored_bones
 from articulate.lifting.body_prior import body_prior, likeliest_path
 from articulate.lifting.body_refinement import Refined, first_lengths, refine_body
 from articulate.lifting.coverage import Coverage
-from articulate.lifting.depth_evidence import depth_evidence
+from articulate.lifting.depth_evidence import DepthEvidence, depth_evidence
 from articulate.lifting.elevations import other_readings
 from articulate.lifting.heading_fit import HeadingFit
 from articulate.lifting.heading_model import HeadingModel
 from articulate.lifting.inputs import prepare, trusted
+from articulate.lifting.joint_prior import chain_of
 from articulate.lifting.motion import is_flat
 from articulate.lifting.parabola import vertex
 from articulate.lifting.refined_run import agreement, flat_run
@@ -49,6 +51,12 @@ def turning_body(frames: int = 90) -> tuple[torch.Tensor, torch.Tensor]:
     return joints - joints.mean(1, keepdim=True), (time >= frames / 2).long()
 
 
+def body_of(points: torch.Tensor, clip: torch.Tensor, evidence: DepthEvidence | None) -> Body:
+    """All points known, all joints at one pace."""
+    ones = torch.ones(points.shape[:2]).double()
+    return Body(points, ones, clip, EDGES, evidence, mirrored_bones(EDGES, None), chain_of(EDGES), ones)
+
+
 def true_order(joints: torch.Tensor) -> DepthOrder:
     """In every frame, which of the two lower arms is nearer at its middle."""
     right, left = joints[:, [2, 3], 2].mean(1), joints[:, [4, 5], 2].mean(1)
@@ -73,7 +81,7 @@ def test_refinement_recovers_depths_and_takes_the_reflection_that_was_seen(mirro
     wrong = torch.rand(points.shape[:2], generator=generator) < 0.05
     points[wrong] += 0.5
     evidence = depth_evidence(true_order(joints), torch.ones(len(joints), dtype=torch.bool), 1.0)
-    body = Body(points, torch.ones(points.shape[:2]).double(), clip, EDGES, evidence, mirrored_bones(EDGES, None))
+    body = body_of(points, clip, evidence)
     mean, elevation = REST - REST.mean(0), -ELEVATION if mirrored else ELEVATION
     if mirrored:
         mean = mean * mean.new_tensor([1.0, 1.0, -1.0])
@@ -91,7 +99,7 @@ def test_mirrored_bones_are_paired_and_get_one_length_when_that_is_believed():
     assert twins.tolist() == [[1, 3], [2, 4]]
     assert len(mirrored_bones(EDGES, None)) == 0
     joints, clip = turning_body(40)
-    body = Body(joints[..., :2], torch.ones(joints.shape[:2]).double(), clip, EDGES, None, twins)
+    body = replace(body_of(joints[..., :2], clip, None), twins=twins)
     mean = REST - REST.mean(0)
     apart = []
     for symmetry in (0.0, 0.001):
