@@ -32,18 +32,19 @@ from articulate.skeleton import (
 )
 from articulate.skeleton.mirror import find_mirrors
 
-OURS = {"high": 1.0, "velocity": 1.0, "spread": 0.5, "centrality": 0.4}
+OURS = {"high": 1.0, "velocity": 1.5, "spread": 0.5, "centrality": 0.4}
 METHODS = {
     "ours": ConnectivityConfig(mix=OURS, num_resamples=1),
     "ours, without symmetry": ConnectivityConfig(mix=OURS, num_resamples=1, symmetry=False),
-    "ours, spread counted in full": ConnectivityConfig(mix=OURS | {"spread": 1.0}, num_resamples=1),
+    "ours, relative motion to the power 1": ConnectivityConfig(mix=OURS | {"velocity": 1.0}, num_resamples=1),
+    "ours, spread counted in full": ConnectivityConfig(mix=OURS | {"velocity": 1.0, "spread": 1.0}, num_resamples=1),
     "ours, no centrality": ConnectivityConfig(
         mix={k: OURS[k] for k in ("high", "velocity", "spread")}, num_resamples=1
     ),
     "p95 x velocity": ConnectivityConfig(mix={"high_velocity": 1.0}, num_resamples=1, velocity_lag=1),
     "joint fit": ConnectivityConfig(mix={"joint_residual": 1.0}, num_resamples=1),
     "chosen on generated bodies": ConnectivityConfig(
-        mix=OURS | {"high": 2.0, "spread": 1.0}, num_resamples=1, spread_floor=0.5
+        mix=OURS | {"high": 2.0, "velocity": 1.0, "spread": 1.0}, num_resamples=1, spread_floor=0.5
     ),
 }
 VOTERS = [

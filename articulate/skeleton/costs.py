@@ -32,7 +32,7 @@ class ConnectivityConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     mix: dict[str, float] = Field(
-        default={"high": 1.0, "velocity": 1.0, "spread": 0.5, "centrality": 0.4, "mask_support": 0.5},
+        default={"high": 1.0, "velocity": 1.5, "spread": 0.5, "centrality": 0.4, "mask_support": 0.5},
         description="exponent of each kind in the geometric mix",
     )
     mean_weight: float = Field(default=0.01, ge=0, description="lambda of variance + lambda * mean^2")
