@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from PIL import Image
 
-from articulate.data.foreground.compiled import extent
+from articulate.data.foreground.compiled_regions import extent
 from articulate.data.foreground.crop import SquareBox, centred, consecutive_runs, following, take, whole
 from articulate.data.foreground.model import ForegroundModel, fit_foreground, padding
 from articulate.data.probe import ALL_COVERED, SAMPLED, TELL_APART, clip_warnings, covered_share

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from PIL import Image
 
-from articulate.data.foreground.compiled import extent
+from articulate.data.foreground.compiled_regions import extent
 from articulate.data.foreground.components import subject
 from articulate.data.foreground.crop import (
     SquareBox,

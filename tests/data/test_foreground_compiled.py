@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from articulate.data.foreground import compiled
+from articulate.data.foreground import compiled_differences, compiled_regions, compiled_subject
 from articulate.data.foreground.background import gain
 from articulate.data.foreground.components import Thresholds, bodies, subject
 
@@ -26,8 +26,8 @@ def blobs(seed: int, size: int = 60, count: int = 3) -> np.ndarray:
 def test_depth_and_parts_equal_those_of_scipy(seed):
     sure = blobs(seed) > 50
     expected = ndimage.distance_transform_edt(sure)
-    np.testing.assert_allclose(np.sqrt(compiled.squared_depth(sure)), expected, atol=1e-9)
-    labels, count = compiled.label(sure)
+    np.testing.assert_allclose(np.sqrt(compiled_regions.squared_depth(sure)), expected, atol=1e-9)
+    labels, count = compiled_regions.label(sure)
     wanted, number = ndimage.label(sure, EIGHT)
     assert count == number and (labels == wanted).all()
 
@@ -56,17 +56,17 @@ def test_mask_of_a_single_body_equals_the_steps_of_scipy(seed):
 @pytest.mark.parametrize("seed", range(6))
 def test_cores_do_not_depend_on_the_rectangle_that_is_worked_on(seed):
     picture = blobs(seed)[17:, 9:50]  # hills may touch the border
-    labels, count = compiled.cores_of(picture, 60.0, 0.1)
+    labels, count = compiled_subject.cores_of(picture, 60.0, 0.1)
     sure = picture > 60
-    depth = compiled.squared_depth(sure)
+    depth = compiled_regions.squared_depth(sure)
     parts, number = ndimage.label(depth > max(1.0, depth.max() / 9), EIGHT)
     sizes = ndimage.sum_labels(np.ones(picture.shape), parts, range(1, number + 1))
     kept = [part + 1 for part, size in enumerate(sizes) if size >= 0.1 * sizes.max()]
     assert count == len(kept)
     for place, part in enumerate(kept):
         assert ((labels == place + 1) == (parts == part)).all()
-    assert compiled.cores_of(np.zeros((8, 8)), 1.0, 0.1)[1] == 0
-    assert compiled.cores_of(np.full((8, 8), 9.0), 1.0, 0.1)[1] == 1
+    assert compiled_subject.cores_of(np.zeros((8, 8)), 1.0, 0.1)[1] == 0
+    assert compiled_subject.cores_of(np.full((8, 8), 9.0), 1.0, 0.1)[1] == 1
 
 
 def test_two_bodies_share_a_bridge_at_its_faintest_pixel():
@@ -85,11 +85,13 @@ def test_flicker_gain_and_extent_equal_numpy():
     scene = generator.integers(0, 255, (40, 50, 3)).astype(np.uint8)
     image = (scene * 0.9).astype(np.uint8)
     np.testing.assert_allclose(
-        compiled.flicker_gain(image, scene), gain(image.astype(np.float32), scene.astype(np.float32)), rtol=1e-6
+        compiled_differences.flicker_gain(image, scene),
+        gain(image.astype(np.float32), scene.astype(np.float32)),
+        rtol=1e-6,
     )
     mask = (blobs(3) > 50).astype(np.uint8)
     y, x = np.nonzero(mask)
     low, high = np.percentile([x, y], [1, 99], axis=1)
     middle = (low + high) / 2
     radius = np.percentile(np.hypot(x - middle[0], y - middle[1]), 99)
-    np.testing.assert_allclose(compiled.extent(mask), [*middle, radius])
+    np.testing.assert_allclose(compiled_regions.extent(mask), [*middle, radius])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from articulate.data.foreground.compiled import colour_offset, flicker_gain, is_coloured, scene_offset
+from articulate.data.foreground.compiled_differences import colour_offset, flicker_gain, is_coloured, scene_offset
 from articulate.data.foreground.components import Thresholds, otsu
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from articulate.data.foreground.compiled import cores_of, find_subject, without_appendages
+from articulate.data.foreground.compiled_subject import cores_of, find_subject, without_appendages
 
 LEAST = 0.1  # share of the largest body below which a part is no body
 PART = 0.5  # share of the largest body below which a part that hangs on it is one of its limbs

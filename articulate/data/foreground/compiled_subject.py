@@ -1,4 +1,4 @@
-"""Compiled inner loops of the foreground step: one pass over the pixels where NumPy and SciPy need dozens.
+"""Compiled search for the subject among moving regions: cores, what hangs on them, where two touch, their holes.
 
 The functions carry `no_type_check` because run-time shape checks cannot enter compiled code. They release the
 interpreter, so that frames can be prepared while a network works on earlier ones.
@@ -9,155 +9,7 @@ from typing import no_type_check
 import numpy as np
 from numba import njit
 
-FLICKER_LIMIT = 1.5
-DARK = 8  # grey levels below which a ratio of two pictures tells nothing
-GREY_SPREAD = 6.0  # mean range of the channels below which a picture counts as grey
-SHADOW_LOW, SHADOW_HIGH, SHADOW_EVEN = np.float32(0.5), np.float32(0.97), np.float32(0.08)
-STEPS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))
-
-
-@no_type_check
-@njit(cache=True, nogil=True)
-def flicker_gain(image, scene):
-    """Factor per channel from the scene to the light of this frame: median ratio over every second bright pixel."""
-    height, width = image.shape[:2]
-    ratios = np.empty(((height + 1) // 2) * ((width + 1) // 2), np.float32)
-    gains = np.ones(3, np.float32)
-    for channel in range(3):
-        count = 0
-        for y in range(0, height, 2):
-            for x in range(0, width, 2):
-                if scene[y, x, channel] > DARK:
-                    ratios[count] = np.float32(image[y, x, channel]) / np.float32(scene[y, x, channel])
-                    count += 1
-        if count > 0.2 * len(ratios):
-            gains[channel] = min(max(np.median(ratios[:count]), 1 / FLICKER_LIMIT), FLICKER_LIMIT)
-    return gains
-
-
-@no_type_check
-@njit(cache=True, nogil=True)
-def is_coloured(scene):
-    """Whether the channels of a picture differ by more than 6 grey levels in the mean."""
-    total = 0
-    for y in range(scene.shape[0]):
-        for x in range(scene.shape[1]):
-            r, g, b = np.int64(scene[y, x, 0]), np.int64(scene[y, x, 1]), np.int64(scene[y, x, 2])
-            total += max(r, g, b) - min(r, g, b)
-    return total > GREY_SPREAD * scene.shape[0] * scene.shape[1]
-
-
-@no_type_check
-@njit(cache=True, nogil=True)
-def scene_offset(image, scene, gains, shadows):
-    """Largest difference over the channels from the scene under this frame's light; a quarter where a shadow is."""
-    height, width = image.shape[:2]
-    offset = np.empty((height, width), np.float32)
-    one, quarter = np.float32(1), np.float32(0.25)
-    for y in range(height):
-        for x in range(width):
-            largest, low, high, total = np.float32(0), np.float32(1e9), np.float32(-1e9), np.float32(0)
-            for channel in range(3):
-                value = np.float32(image[y, x, channel])
-                ground = np.float32(scene[y, x, channel]) * gains[channel]
-                largest = max(largest, abs(value - ground))
-                ratio = value / max(ground, one)
-                low, high, total = min(low, ratio), max(high, ratio), total + ratio
-            middle = total / np.float32(3)
-            if shadows and high - low < SHADOW_EVEN and SHADOW_LOW < middle < SHADOW_HIGH:
-                largest *= quarter
-            offset[y, x] = largest
-    return offset
-
-
-@no_type_check
-@njit(cache=True, nogil=True)
-def colour_offset(image, colour, polarity):
-    """Largest difference over the channels from one colour; with a polarity only on that side of it."""
-    height, width = image.shape[:2]
-    offset = np.empty((height, width), np.float32)
-    for y in range(height):
-        for x in range(width):
-            largest = np.float32(0)
-            for channel in range(3):
-                value = np.float32(image[y, x, channel]) - colour[channel]
-                largest = max(largest, abs(value) if polarity == 0 else polarity * value)
-            offset[y, x] = largest
-    return offset
-
-
-@no_type_check
-@njit(cache=True, nogil=True)
-def squared_depth(sure):
-    """Squared distance in pixels of every marked pixel to the nearest unmarked one inside the picture; 0 elsewhere."""
-    height, width = sure.shape
-    far = np.int64(height + width) ** 2
-    column = np.empty((height, width), np.int64)
-    for x in range(width):
-        run = np.int64(height + width)
-        for y in range(height):
-            run = run + 1 if sure[y, x] else 0
-            column[y, x] = run
-        run = np.int64(height + width)
-        for y in range(height - 1, -1, -1):
-            run = run + 1 if sure[y, x] else 0
-            column[y, x] = min(column[y, x], run)
-    depth = np.zeros((height, width), np.int64)
-    for y in range(height):
-        for x in range(width):
-            if not sure[y, x]:
-                continue
-            best = column[y, x] * column[y, x]
-            reach = 1
-            # Farther columns than the best distance so far cannot be nearer.
-            while reach * reach < best and reach < width:
-                for other in (x - reach, x + reach):
-                    if 0 <= other < width:
-                        best = min(best, reach * reach + column[y, other] * column[y, other])
-                reach += 1
-            depth[y, x] = min(best, far)
-    return depth
-
-
-@no_type_check
-@njit(cache=True, nogil=True)
-def label(marked):
-    """Numbers (1, 2, ... in reading order) of the 8-connected parts, and how many there are."""
-    height, width = marked.shape
-    labels = np.zeros((height, width), np.int32)
-    stack = np.empty(height * width, np.int64)
-    count = 0
-    for y in range(height):
-        for x in range(width):
-            if not marked[y, x] or labels[y, x]:
-                continue
-            count += 1
-            labels[y, x] = count
-            stack[0], top = y * width + x, 1
-            while top:
-                top -= 1
-                place = stack[top]
-                for dy, dx in STEPS:
-                    v, u = place // width + dy, place % width + dx
-                    if 0 <= v < height and 0 <= u < width and marked[v, u] and not labels[v, u]:
-                        labels[v, u] = count
-                        stack[top] = v * width + u
-                        top += 1
-    return labels, count
-
-
-@no_type_check
-@njit(cache=True, nogil=True)
-def bounds(marked):
-    """First row, one past the last row, first column and one past the last column that hold a marked pixel."""
-    height, width = marked.shape
-    top, bottom, left, right = height, 0, width, 0
-    for y in range(height):
-        for x in range(width):
-            if marked[y, x]:
-                top, bottom = min(top, y), y + 1
-                left, right = min(left, x), max(right, x + 1)
-    return top, max(bottom, top), left, max(right, left)
+from articulate.data.foreground.compiled_regions import STEPS, bounds, label, outside_of, squared_depth
 
 
 @no_type_check
@@ -310,32 +162,6 @@ def territories(difference, low, cores):
 
 @no_type_check
 @njit(cache=True, nogil=True)
-def outside_of(region):
-    """Pixels that a 4-connected walk from the border of the picture reaches without entering the region."""
-    height, width = region.shape
-    outside = np.zeros((height, width), np.bool_)
-    stack = np.empty(height * width, np.int64)
-    top = 0
-    for y in range(height):
-        for x in range(width):
-            if (y == 0 or x == 0 or y == height - 1 or x == width - 1) and not region[y, x]:
-                outside[y, x] = True
-                stack[top] = y * width + x
-                top += 1
-    while top:
-        top -= 1
-        place = stack[top]
-        for dy, dx in ((-1, 0), (0, -1), (0, 1), (1, 0)):
-            v, u = place // width + dy, place % width + dx
-            if 0 <= v < height and 0 <= u < width and not region[v, u] and not outside[v, u]:
-                outside[v, u] = True
-                stack[top] = v * width + u
-                top += 1
-    return outside
-
-
-@no_type_check
-@njit(cache=True, nogil=True)
 def own_holes(region, difference, high):
     """Pixels of holes of the region that are the subject's own: at least half of their rim is above `high`.
 
@@ -415,22 +241,3 @@ def find_subject(difference, low, high, expected_x, expected_y, least, part):
             elif holes[v - top, u - left]:
                 mask[v, u] = 255
     return mask, x, y, count
-
-
-@no_type_check
-@njit(cache=True, nogil=True)
-def extent(mask):
-    """Middle (x, y) of the 1 to 99 % extent of the marked pixels, and the 99th percentile of their distance to it."""
-    count = 0
-    for value in mask.ravel():
-        count += value > 0
-    xs, ys = np.empty(count), np.empty(count)
-    place = 0
-    for y in range(mask.shape[0]):
-        for x in range(mask.shape[1]):
-            if mask[y, x] > 0:
-                xs[place], ys[place] = x, y
-                place += 1
-    edges = np.array([1.0, 99.0])
-    middle_x, middle_y = np.percentile(xs, edges).mean(), np.percentile(ys, edges).mean()
-    return middle_x, middle_y, np.percentile(np.hypot(xs - middle_x, ys - middle_y), 99.0)
