@@ -9,6 +9,7 @@ from articulate.seeding.appearance import Appearance
 from articulate.seeding.capsule_fit import Evidence, Figure, FitSettings, fit_figure
 from articulate.seeding.config import SeedConfig
 from articulate.seeding.parts.contacts import contact_share
+from articulate.seeding.parts.exchange import exchange_connections
 from articulate.seeding.parts.orientation import settle_ends
 from articulate.seeding.parts.tree import (
     Connection,
@@ -68,20 +69,23 @@ def decide_figure(found: Appearance, num_keypoints: int, config: SeedConfig) -> 
     weights = np.where(found.visible[some], 1.0, HIDDEN_WEIGHT)
     few = np.unique(np.linspace(0, len(some) - 1, min(config.trial_frames, len(some))).astype(np.int64))
     short = FitSettings(steps=config.trial_steps, smoothness=0.0, softness=(1.0, settings.softness[1]))
+    sample = evidence.take(few)
     least = config.hidden_limb * evidence.labels.shape[1] / 64
     links: list[Connection] = []
     trials = connections
     while True:
         merged = [c for c in connections if c not in links]
         joined = fit_figure(assemble(fitted, weights, alone.radii, merged, links), evidence, settings)
-        if num_parts + 1 + len(links) >= num_keypoints or not trials:
-            return PartFigure(merged, links, joined.radii[:num_parts])
-        sample = evidence.take(few)
         start = fit_figure(replace(joined, points=joined.points[few]), sample, short)
+        if num_parts + 1 + len(links) >= num_keypoints or not trials:
+            break
         gains = gains_of_links(trials, merged, links, start, fitted[few], sample, short)
         best = int(np.argmax(gains))
         if gains[best] < least:
-            return PartFigure(merged, links, joined.radii[:num_parts])
+            break
         links.append(trials[best])
         # A joint that saves next to nothing now will not when its neighbours are freed.
         trials = [c for c, gain in zip(trials, gains, strict=True) if gain >= 0.7 * least and c is not links[-1]]
+    merged = exchange_connections(merged, links, distances, start, fitted[few], sample, short)
+    joined = fit_figure(assemble(fitted, weights, alone.radii, merged, links), evidence, settings)
+    return PartFigure(merged, links, joined.radii[:num_parts])

@@ -1,0 +1,61 @@
+"""Exchanging connections: drawn limbs whose true joints are known, and the ways within a tree by hand."""
+
+import numpy as np
+
+from articulate.seeding.capsule_fit import Evidence, FitSettings, fit_figure
+from articulate.seeding.parts.exchange import exchange_connections, exchanges, surely_positive, way_between
+from articulate.seeding.parts.tree import Connection, assemble, keypoints_of_ends
+
+SIZE = 40
+
+
+def drawn_star(num_frames: int) -> tuple[np.ndarray, Evidence]:
+    """Ends [T, 3, 2, 2] of three limbs from one hub, and their pixels; limb 2 lies under a stretch of limb 0."""
+    random = np.random.default_rng(0)
+    ends, labels = np.zeros((num_frames, 3, 2, 2)), np.full((num_frames, SIZE, SIZE), -1)
+    grid = np.stack(np.meshgrid(np.arange(SIZE), np.arange(SIZE)), -1)
+    for t in range(num_frames):
+        turn = random.uniform(0, 2 * np.pi)
+        for part, angle in ((2, turn + 0.35), (1, turn + 2.5), (0, turn)):  # the last one covers the others
+            step = np.array([np.cos(angle), np.sin(angle)])
+            hub = np.array([SIZE / 2, SIZE / 2])
+            a, b = hub, hub + 14 * step
+            foot = np.clip((grid - a) @ step / 14, 0, 1)
+            labels[t][np.linalg.norm(grid - a - foot[..., None] * (b - a), axis=-1) < 1.8] = part
+            ends[t, part] = a, b
+    mask = (labels >= 0).astype(np.float64)
+    return ends, Evidence(labels, mask, np.zeros(num_frames, np.int64))
+
+
+def test_limbs_that_meet_at_a_covered_hub_are_joined_there():
+    ends, evidence = drawn_star(20)
+    seen = ends.copy()
+    seen[:, 2, 0] += 0.45 * (seen[:, 2, 1] - seen[:, 2, 0])  # what limb 0 covers does not show
+    radii = np.full((3, 2), 1.8)
+    settings = FitSettings(steps=25, smoothness=0.0, softness=(1.0, 0.6))
+    # Outer ends of limbs 0 and 2 are nearer to each other than their visible inner ones.
+    wrong = [Connection((0, 0), (1, 0), 0.2), Connection((0, 1), (2, 1), 0.9)]
+    distances = {((0, 0), (1, 0)): 0.2, ((0, 1), (2, 1)): 0.9, ((0, 0), (2, 0)): 1.3, ((1, 0), (2, 0)): 1.4}
+    joined = fit_figure(assemble(seen, np.ones((20, 3)), radii, wrong, []), evidence, settings)
+    found = exchange_connections(wrong, [], distances, joined, seen, evidence, settings)
+    hub = keypoints_of_ends(3, found)[:, 0]
+    assert (hub == hub[0]).all()
+    right = fit_figure(assemble(seen, np.ones((20, 3)), radii, found, []), evidence, settings)
+    assert exchange_connections(found, [], distances, right, seen, evidence, settings) == found
+
+
+def test_exchanges_break_the_circle_that_a_new_connection_closes_and_leave_links_alone():
+    merged = [Connection((0, 0), (1, 0), 1.0), Connection((2, 0), (3, 0), 1.0)]
+    links = [Connection((1, 1), (2, 1), 1.0)]
+    assert way_between([*merged, *links], 3, 0) == [merged[0], links[0], merged[1]]
+    near, far = ((0, 1), (3, 1)), ((0, 1), (2, 0))
+    found = list(exchanges(merged, links, {near: 1.5, far: 9.0}, 4))
+    assert [(old, (new.first, new.second)) for old, new in found] == [(merged[1], near), (merged[0], near)]
+
+
+def test_gains_count_when_frames_agree():
+    random = np.random.default_rng(1)
+    noise = random.normal(size=50)
+    assert surely_positive(1.0 + noise) and not surely_positive(0.1 + noise)
+    noise[0] = 1e3  # one frame decides nothing
+    assert not surely_positive(0.1 + noise)
