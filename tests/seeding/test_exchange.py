@@ -3,7 +3,7 @@
 import numpy as np
 
 from articulate.seeding.capsule_fit import Evidence, FitSettings, fit_figure
-from articulate.seeding.parts.exchange import exchange_connections, exchanges, surely_positive, way_between
+from articulate.seeding.parts.exchange import exchange_connections, exchanges, surely_above, way_between
 from articulate.seeding.parts.tree import Connection, assemble, keypoints_of_ends
 
 SIZE = 40
@@ -37,11 +37,11 @@ def test_limbs_that_meet_at_a_covered_hub_are_joined_there():
     wrong = [Connection((0, 0), (1, 0), 0.2), Connection((0, 1), (2, 1), 0.9)]
     distances = {((0, 0), (1, 0)): 0.2, ((0, 1), (2, 1)): 0.9, ((0, 0), (2, 0)): 1.3, ((1, 0), (2, 0)): 1.4}
     joined = fit_figure(assemble(seen, np.ones((20, 3)), radii, wrong, []), evidence, settings)
-    found = exchange_connections(wrong, [], distances, joined, seen, evidence, settings)
+    found = exchange_connections(wrong, [], distances, joined, seen, evidence, settings, 0.1)
     hub = keypoints_of_ends(3, found)[:, 0]
     assert (hub == hub[0]).all()
     right = fit_figure(assemble(seen, np.ones((20, 3)), radii, found, []), evidence, settings)
-    assert exchange_connections(found, [], distances, right, seen, evidence, settings) == found
+    assert exchange_connections(found, [], distances, right, seen, evidence, settings, 0.1) == found
 
 
 def test_exchanges_break_the_circle_that_a_new_connection_closes_and_leave_links_alone():
@@ -56,6 +56,6 @@ def test_exchanges_break_the_circle_that_a_new_connection_closes_and_leave_links
 def test_gains_count_when_frames_agree():
     random = np.random.default_rng(1)
     noise = random.normal(size=50)
-    assert surely_positive(1.0 + noise) and not surely_positive(0.1 + noise)
+    assert surely_above(1.0 + noise, 0.5) and not surely_above(1.0 + noise, 1.5) and not surely_above(0.1 + noise, 0.0)
     noise[0] = 1e3  # one frame decides nothing
-    assert not surely_positive(0.1 + noise)
+    assert not surely_above(0.1 + noise, 0.0)

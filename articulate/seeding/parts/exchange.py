@@ -29,8 +29,9 @@ def exchange_connections(
     alone: Float[np.ndarray, "T P 2 2"],
     evidence: Evidence,
     settings: FitSettings,
+    least: float,
 ) -> list[Connection]:
-    """`merged` after every exchange of one of its connections for another that explains clearly more pixels.
+    """`merged` after every exchange of one of its connections for another that saves `least` pixels a frame for sure.
 
     `joined` is the figure of `merged` and `links` in the frames of `evidence`, `alone` the ends of every part fitted on
     its own there. Links stay, and with them the number of keypoints, so that misfits can be compared.
@@ -53,20 +54,20 @@ def exchange_connections(
         start = assemble(ends, weights, joined.radii[:num_parts], trial, links)
         figure = fit_figure(start, evidence, settings)
         misfit = misfit_per_frame(figure, evidence, settings)
-        if surely_positive(best - misfit):
+        if surely_above(best - misfit, least):
             chosen, joined, best = trial, figure, misfit
             listed = exchanges(chosen, links, distances, num_parts)
     return chosen
 
 
-def surely_positive(gains: Float[np.ndarray, " T"]) -> bool:
-    """Whether the mean over frames is above zero by `CERTAIN` standard errors.
+def surely_above(gains: Float[np.ndarray, " T"], least: float) -> bool:
+    """Whether the mean over frames is at least `least`, and above zero by `CERTAIN` standard errors.
 
     The tenths of the frames that gain most and least do not count: there the ends of a limb may have been exchanged.
     """
     tenth = len(gains) // 10
     middle = np.sort(gains)[tenth : len(gains) - tenth]
-    return bool(middle.mean() > CERTAIN * middle.std() / np.sqrt(len(middle)))
+    return bool(middle.mean() > max(least, CERTAIN * middle.std() / np.sqrt(len(middle))))
 
 
 def exchanges(

@@ -86,6 +86,6 @@ def decide_figure(found: Appearance, num_keypoints: int, config: SeedConfig) -> 
         links.append(trials[best])
         # A joint that saves next to nothing now will not when its neighbours are freed.
         trials = [c for c, gain in zip(trials, gains, strict=True) if gain >= 0.7 * least and c is not links[-1]]
-    merged = exchange_connections(merged, links, distances, start, fitted[few], sample, short)
+    merged = exchange_connections(merged, links, distances, start, fitted[few], sample, short, least)
     joined = fit_figure(assemble(fitted, weights, alone.radii, merged, links), evidence, settings)
     return PartFigure(merged, links, joined.radii[:num_parts])
