@@ -31,6 +31,11 @@ class Refined:
     elevation: float
 
 
+def likeliest(tried: list[Refined]) -> Refined:
+    """The refinement with the least energy."""
+    return min(tried, key=lambda one: one.energy)
+
+
 def refine_body(
     joints: Float[Tensor, "N K 3"],
     body: Body,

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from articulate.lifting.body_energy import Body, mirrored_bones, own_pace
 from articulate.lifting.body_prior import body_prior
-from articulate.lifting.body_refinement import Refined, refine_body
+from articulate.lifting.body_refinement import Refined, likeliest, refine_body
 from articulate.lifting.depth_evidence import depth_evidence
 from articulate.lifting.elevations import other_readings
+from articulate.lifting.from_order import refined_from_order
 from articulate.lifting.heading_model import HeadingModel
 from articulate.lifting.in_plane import STATEMENT, seen_from_above
 from articulate.lifting.inputs import Prepared, prepare, trusted
@@ -72,6 +73,10 @@ def refined_run(
     steep = config.elevations if turns else ()
     tried = all_refinements(joints, model, body, prepared, lifter, config, steep)
     best = likeliest(tried)
+    if ordered:
+        other = refined_from_order(joints, model, body, config, best, steep)
+        if likeliest(other).energy < best.energy:
+            tried, best = other, likeliest(other)
     if turns and not ordered and abs(best.elevation) > STEEP:
         return flat_run(lifted), None
     best = settled(best, replace(body, known=known * score[keep].clamp(0, 1)), config.settled())
@@ -148,11 +153,6 @@ def settled(best: Refined, body: Body, config: RefinementConfig) -> Refined:
             break
         best = again
     return refine_body(best.joints, body, best.mean, best.elevation, config.last())
-
-
-def likeliest(tried: list[Refined]) -> Refined:
-    """The refinement with the least energy."""
-    return min(tried, key=lambda one: one.energy)
 
 
 def agreement(best: Refined, tried: list[Refined], edges: Int[Tensor, "L 2"]) -> Float[Tensor, "N L"]:

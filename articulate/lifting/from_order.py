@@ -1,0 +1,55 @@
+"""Refinements that start from what covers what, for bodies whose views are read wrongly: chains, arms on a fixed base.
+
+The heading of a body whose mean pose is a pole, or that bends as far to one side as to the other, cannot be told from
+the mean pose, so that the views give poor signs and a poor elevation. The order of depth gives signs without either;
+the elevation is then where the energy is least, walked to from a level camera.
+"""
+
+from collections.abc import Sequence
+
+from jaxtyping import Float
+from torch import Tensor
+
+from articulate.lifting.body_energy import Body
+from articulate.lifting.body_refinement import Refined, likeliest, refine_body
+from articulate.lifting.heading_model import HeadingModel
+from articulate.lifting.order_signs import ordered_joints
+from articulate.lifting.refinement_config import RefinementConfig
+
+FIRST_STEP = 0.2  # rad
+LAST_STEP = 0.05
+
+
+def refined_from_order(
+    start: Float[Tensor, "N K 3"],
+    model: HeadingModel,
+    body: Body,
+    config: RefinementConfig,
+    rival: Refined,
+    elevations: Sequence[float] = (),
+) -> list[Refined]:
+    """Refinements from the signs of the order of depth, below a level camera, those of `elevations` (rad) and on.
+
+    `start` has the signs where no order is seen, `model` the mean pose from which headings are first read. Elevations
+    are walked only where the order is contradicted less than by the `rival`. Needs `body.order`.
+    """
+    assert body.order is not None
+    mean, mirror = model.mean, start.new_tensor([1.0, 1.0, -1.0])
+    if body.order.violated(-start[..., 2]) < body.order.violated(start[..., 2]):
+        start, mean = start * mirror, mean * mirror
+    joints = ordered_joints(start, body, config.order_softness, config.acceleration[0])
+    tried = [
+        refine_body(joints, body, mean, elevation, numbers)
+        for elevation in (0.0, *elevations)
+        for numbers in (config, config.stiff())
+    ]
+    best, step = likeliest(tried), FIRST_STEP
+    if body.order.violated(best.joints[..., 2]) >= body.order.violated(rival.joints[..., 2]):
+        return tried
+    while step >= LAST_STEP:
+        aside = [refine_body(best.joints, body, best.mean, best.elevation + s, config.stiff()) for s in (-step, step)]
+        tried += aside
+        found = likeliest([best, *aside])
+        step = step / 2 if found is best else step
+        best = found
+    return tried
