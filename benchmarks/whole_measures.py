@@ -12,6 +12,7 @@ TARGET = {"T3": 3.0, "T7": 4.0}
 TARGET_F1 = 0.95
 TARGET_DEPTH = 0.5
 TARGET_SWITCHES = 10.0  # per 1000 frames
+FULL = {"size": 128, "num_frames": 120, "fps": 30.0}
 METRICS = {
     "on-joint error": ("% body", "error_body"),
     "PCK 0.05": ("%", "pck_05"),
@@ -41,11 +42,12 @@ class Body:
 def bodies(size: int, num_clips: int, num_frames: int) -> Iterator[Body]:
     """The bodies of whole runs: people as sticks and capsules, creatures, MuJoCo bodies; limbs differ in colour.
 
-    Motion lasts four seconds a clip whatever the number of frames, and the subject turns half round in it.
+    Motion lasts four seconds a clip whatever the number of frames, and the subject turns half round in it. Recorded
+    people are always drawn at `FULL`: at half of it a third of their 22 or 30 limbs is no longer than it is wide.
     """
     length = {"size": size, "num_clips": num_clips, "num_frames": num_frames, "fps": num_frames / 4}
-    recorded = {"motion": str(SHARED / "cmu_mocap" / "clips" / "salsa_0*.npz")}
-    subjects = {"motion": str(SHARED / "cmu_mocap" / "clips" / "0[12]_0*.npz")}
+    clips = SHARED / "cmu_mocap" / "clips"
+    recorded, subjects = (FULL | {"motion": str(clips / name)} for name in ("salsa_0*.npz", "0[12]_0*.npz"))
     built_in = {"recipe": "synthetic", "cue": "colours", **length}
     yield Body("T3", "person, sticks", {**built_in, "family": "person", "look": "sticks"})
     yield Body("T3", "CMU salsa, sticks", {**built_in, **recorded, "look": "sticks"})

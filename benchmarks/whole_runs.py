@@ -58,7 +58,7 @@ ABLATIONS = tuple(name for name in METHODS if name not in OURS)
 
 
 def settings(arguments: argparse.Namespace) -> dict[str, int]:
-    """Size and length of the data; `--quick` halves the side and the frame rate, and the steps of every training."""
+    """Size and length of built-in data; `--quick` halves the side and the frame rate, and the steps of all training."""
     size, num_frames = (64, 60) if arguments.quick else (128, 120)
     return {"size": size, "num_clips": 8, "num_frames": num_frames}
 
@@ -125,7 +125,7 @@ def run_rows(arguments: argparse.Namespace, cells: dict[str, dict]) -> list[Row]
 
 def cell(body: Body, method: str, seed: int, arguments: argparse.Namespace) -> dict:
     """Scores of one run, CPU seconds, commit; a run that ends in an error has its message instead of scores."""
-    path, overrides = method_of(method, arguments)
+    path, overrides = method_of(method, body, arguments)
     # By configuration: with several jobs, two methods would otherwise make one store at the same time.
     stores = Path(arguments.folder or tempfile.gettempdir()) / "whole_stores" / path.stem
     began = time.process_time()
@@ -152,11 +152,14 @@ def cell(body: Body, method: str, seed: int, arguments: argparse.Namespace) -> d
     }
 
 
-def method_of(method: str, arguments: argparse.Namespace) -> tuple[Path, tuple[str, ...]]:
-    """Configuration and overrides of a method; one of the source's keeps all of its own settings but the steps."""
+def method_of(method: str, body: Body, arguments: argparse.Namespace) -> tuple[Path, tuple[str, ...]]:
+    """Configuration and overrides of a method; one of the source's keeps all of its own settings but the steps.
+
+    Detectors of ours see 32 pixels, whatever the side of the pictures.
+    """
     config, overrides = METHODS.get(method, (method, ()))
     if arguments.quick:
-        ours = () if method in SOURCE else ("keypoints.shrink=2",)
+        ours = () if method in SOURCE else (f"keypoints.shrink={body.data['size'] // 32}",)
         overrides = (*ours, *SHORTER[config], *overrides)
     return ROOT / "configs" / f"{config}.yaml", overrides
 
