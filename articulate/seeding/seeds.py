@@ -1,7 +1,7 @@
 """First guesses of keypoints and tree for a whole clip store, from frames and masks alone and without training."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from articulate.seeding.parts.contacts import visible_share
 from articulate.seeding.parts.figure import PartFigure, decide_figure
 
 HIDDEN_SCORE = 0.05
+KEPT_LENGTH = 0.5  # a fit hardly shortens what was measured from a part's own pixels, unless it fails
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def finish_seeds(
     """The decided figure fitted to all frames, within the number of keypoints, in the image frame."""
     settings = FitSettings(steps=config.steps)
     figure = contract_shortest(decided.figure_of_all_frames(found), num_keypoints)
-    figure = fit_figure(figure, found.evidence, settings)
+    figure = with_lengths_of(figure, fit_figure(figure, found.evidence, settings))
     loss, _, _ = evaluate(figure, found.evidence, settings.softness[1], settings.foreign)
     misfit = float(loss.sum() / max(1.0, found.evidence.mask.sum()))
     confidence = found.explained * float(np.exp(-2.0 * misfit))
@@ -101,6 +102,24 @@ def finish_seeds(
         reason=reason,
         order=order,
     )
+
+
+def with_lengths_of(measured: Figure, fitted: Figure) -> Figure:
+    """The fitted figure, but parts that shrank to less than half their length have their own ends as measured.
+
+    A limb of a pixel's width, half of whose pixels have no colour, is covered as well by a stub that points anywhere.
+    Ends that such a part shares with others stay where the others were fitted.
+    """
+    own = fitted.parts >= 0
+    before, after = (
+        np.median(np.linalg.norm(np.diff(one.points[:, one.edges], axis=2)[:, :, 0], axis=-1), axis=0)
+        for one in (measured, fitted)
+    )
+    shrunk = own & (after < KEPT_LENGTH * before)
+    alone = np.setdiff1d(fitted.edges[shrunk], fitted.edges[own & ~shrunk])
+    points = fitted.points.copy()
+    points[:, alone] = measured.points[:, alone]
+    return replace(fitted, points=points)
 
 
 def keypoint_scores(figure: Figure, found: Appearance) -> Float[np.ndarray, "T K"]:

@@ -11,7 +11,9 @@ from articulate.evaluation.keypoints import match_keypoints, on_joint_scores
 from articulate.evaluation.tree import edge_scores, map_edges
 from articulate.evaluation.truth import load_truth
 from articulate.seeding import SeedConfig, find_seeds
+from articulate.seeding.capsule_fit import Figure
 from articulate.seeding.parts.tree import Connection, keypoints_of_ends
+from articulate.seeding.seeds import with_lengths_of
 
 QUICK = SeedConfig(decide_steps=40, steps=40)
 
@@ -63,6 +65,17 @@ def test_ends_that_meet_are_one_keypoint():
     chain = [Connection((0, 1), (1, 0), 0.1), Connection((1, 1), (2, 0), 0.1)]
     index = keypoints_of_ends(3, chain)
     assert index[0, 1] == index[1, 0] and index[1, 1] == index[2, 0] and len(np.unique(index)) == 4
+
+
+def test_a_part_that_a_fit_shrinks_to_a_stub_keeps_its_own_ends():
+    """Limb 0-1 moves, limb 1-2 shrinks beside it, limb 3-4 shrinks alone; 2-3 has no part, so it may be any length."""
+    edges, parts = np.array([[0, 1], [1, 2], [3, 4], [2, 3]]), np.array([0, 1, 2, -1])
+    before = np.array([[0, 0], [10, 0], [20, 0], [30, 0], [40, 0]], float)[None].repeat(3, 0)
+    after = np.array([[1, 0], [11, 0], [12, 0], [31, 0], [30, 0]], float)[None].repeat(3, 0)
+    figures = [Figure(points, edges, np.ones((4, 2)), parts) for points in (before, after)]
+    found = with_lengths_of(*figures).points[0, :, 0]
+    assert found.tolist() == [1, 11, 20, 30, 40]
+    assert with_lengths_of(figures[0], figures[0]).points.tolist() == before.tolist()
 
 
 def test_unknown_keys_are_errors():

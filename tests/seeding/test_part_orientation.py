@@ -8,6 +8,7 @@ import pytest
 
 from articulate.seeding.appearance import measure
 from articulate.seeding.capsule_fit import Evidence
+from articulate.seeding.parts.figure import measured_links
 from articulate.seeding.parts.orientation import likeliest_course, settle_ends
 from articulate.seeding.parts.tree import Connection
 
@@ -61,3 +62,10 @@ def test_course_is_the_cheapest_of_all():
         for course in product((0, 1), repeat=8)
     }
     assert tuple(likeliest_course(ends, cost, gap).astype(int)) == min(prices, key=prices.__getitem__)
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 0), (0, 1), (1, 0), (1, 1)])
+def test_a_hidden_limb_joins_the_ends_that_lie_nearest_as_measured(first, second):
+    found, _ = two_limbs()
+    link = measured_links([Connection((0, first), (1, second), 2.0)], found)
+    assert link == [Connection((0, 1), (1, 0), 2.0)]

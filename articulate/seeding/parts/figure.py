@@ -88,4 +88,19 @@ def decide_figure(found: Appearance, num_keypoints: int, config: SeedConfig) -> 
         trials = [c for c, gain in zip(trials, gains, strict=True) if gain >= 0.7 * least and c is not links[-1]]
     merged = exchange_connections(merged, links, distances, start, fitted[few], sample, short, least)
     joined = fit_figure(assemble(fitted, weights, alone.radii, merged, links), evidence, settings)
-    return PartFigure(merged, links, joined.radii[:num_parts])
+    return PartFigure(merged, measured_links(links, found), joined.radii[:num_parts])
+
+
+def measured_links(links: list[Connection], found: Appearance) -> list[Connection]:
+    """The same parts linked at the ends that lie nearest each other as they were measured, before any fit.
+
+    Next to a hidden limb a part is fitted alone to pixels that no part has, and its ends may be told apart wrongly.
+    """
+    result = []
+    for link in links:
+        p, q = link.first[0], link.second[0]
+        both = found.visible[:, p] & found.visible[:, q]
+        apart = np.linalg.norm(found.ends[both, p, :, None] - found.ends[both, q, None], axis=-1)
+        e, f = np.unravel_index(np.median(apart, axis=0).argmin(), (2, 2))
+        result.append(replace(link, first=(p, int(e)), second=(q, int(f))))
+    return result
