@@ -20,7 +20,9 @@ def contract_shortest(figure: Figure, num_keypoints: int) -> Figure:
     A last limb vanishes into the joint that it hangs on.
     """
     while figure.points.shape[1] > max(2, num_keypoints):
-        limb = int(np.argmin(limb_lengths(figure)))
+        # A disc is a limb from a point to itself, and there is nothing to join.
+        disc = figure.edges[:, 0] == figure.edges[:, 1]
+        limb = int(np.argmin(np.where(disc, np.inf, limb_lengths(figure))))
         a, b = sorted(map(int, figure.edges[limb]))
         degree = np.bincount(figure.edges.reshape(-1), minlength=figure.points.shape[1])
         points = figure.points.copy()

@@ -97,7 +97,7 @@ def finish_seeds(
     return Seeds(
         xy=torch.from_numpy(xy).float(),
         score=torch.from_numpy(scores).float(),
-        edges=torch.from_numpy(figure.edges.astype(np.int64)),
+        edges=torch.from_numpy(figure.edges[figure.edges[:, 0] != figure.edges[:, 1]].astype(np.int64)),
         confidence=confidence,
         reason=reason,
         order=order,

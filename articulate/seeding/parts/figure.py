@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from articulate.seeding.appearance import Appearance
+from articulate.seeding.budget import limb_lengths
 from articulate.seeding.capsule_fit import Evidence, Figure, FitSettings, fit_figure
 from articulate.seeding.config import SeedConfig
 from articulate.seeding.parts.contacts import contact_share
@@ -21,15 +22,20 @@ from articulate.seeding.parts.tree import (
 )
 
 HIDDEN_WEIGHT = 0.05  # of a part that does not show, beside one that does
+ROUND = 0.5  # length of a part, in half-widths, below which it has no axis
 
 
 @dataclass(frozen=True)
 class PartFigure:
-    """What was decided: ends that are one point, ends with a hidden limb between them, half-widths of the parts."""
+    """What was decided: ends that are one point, ends with a hidden limb between them, half-widths of the parts.
+
+    `discs` join the two ends of a part that is a disc: its limb runs from a point to itself.
+    """
 
     merged: list[Connection]
     links: list[Connection]
     radii: Float[np.ndarray, "P 2"]
+    discs: list[Connection]
 
     @property
     def num_parts(self) -> int:
@@ -40,7 +46,7 @@ class PartFigure:
         """The figure over the measured ends of all frames, settled over time, not fitted yet."""
         weights = np.where(found.visible, 1.0, HIDDEN_WEIGHT)
         ends = settle_ends(found, [*self.merged, *self.links])
-        return assemble(ends, weights, self.radii, self.merged, self.links)
+        return assemble(ends, weights, self.radii, [*self.discs, *self.merged], self.links)
 
 
 def take(found: Appearance, frames: Int[np.ndarray, " N"]) -> tuple[Evidence, Float[np.ndarray, "N P 2 2"]]:
@@ -71,24 +77,29 @@ def decide_figure(found: Appearance, num_keypoints: int, config: SeedConfig) -> 
     short = FitSettings(steps=config.trial_steps, smoothness=0.0, softness=(1.0, settings.softness[1]))
     sample = evidence.take(few)
     least = config.hidden_limb * evidence.labels.shape[1] / 64
+    discs = round_parts(alone, connections)
     links: list[Connection] = []
     trials = connections
     while True:
         merged = [c for c in connections if c not in links]
-        joined = fit_figure(assemble(fitted, weights, alone.radii, merged, links), evidence, settings)
+        joined = fit_figure(assemble(fitted, weights, alone.radii, [*discs, *merged], links), evidence, settings)
         start = fit_figure(replace(joined, points=joined.points[few]), sample, short)
-        if num_parts + 1 + len(links) >= num_keypoints or not trials:
+        room = num_keypoints - (num_parts + 1 - len(discs) + len(links))
+        if room <= 0 or not trials:
             break
-        gains = gains_of_links(trials, merged, links, start, fitted[few], sample, short)
+        gains = gains_of_links(trials, [*discs, *merged], links, start, fitted[few], sample, short)
         best = int(np.argmax(gains))
         if gains[best] < least:
             break
         links.append(trials[best])
         # A joint that saves next to nothing now will not when its neighbours are freed.
         trials = [c for c, gain in zip(trials, gains, strict=True) if gain >= 0.7 * least and c is not links[-1]]
-    merged = exchange_connections(merged, links, distances, start, fitted[few], sample, short, least)
-    joined = fit_figure(assemble(fitted, weights, alone.radii, merged, links), evidence, settings)
-    return PartFigure(merged, measured_links(links, found), joined.radii[:num_parts])
+    met = exchange_connections([*discs, *merged], links, distances, start, fitted[few], sample, short, least)
+    joined = fit_figure(assemble(fitted, weights, alone.radii, met, links), evidence, settings)
+    needed = discs[: max(0, len(discs) - max(0, room))]
+    return PartFigure(
+        [c for c in met if c not in discs], measured_links(links, found), joined.radii[:num_parts], needed
+    )
 
 
 def measured_links(links: list[Connection], found: Appearance) -> list[Connection]:
@@ -104,3 +115,16 @@ def measured_links(links: list[Connection], found: Appearance) -> list[Connectio
         e, f = np.unravel_index(np.median(apart, axis=0).argmin(), (2, 2))
         result.append(replace(link, first=(p, int(e)), second=(q, int(f))))
     return result
+
+
+def round_parts(alone: Figure, connections: list[Connection]) -> list[Connection]:
+    """The two ends of every part between others that is a disc: its axis says nothing, and neighbours share its middle.
+
+    Even where it is seen at its longest (90 % quantile over frames) it is half as long as its half-width at most. Parts
+    at the end of the body keep their far end. The roundest come first: where nothing needs the room that discs make,
+    the last ones keep both ends.
+    """
+    degree = np.bincount([p for c in connections for p, _ in (c.first, c.second)], minlength=len(alone.edges))
+    share = limb_lengths(alone) / alone.radii.mean(1)
+    discs = [p for p in np.argsort(share).tolist() if share[p] < ROUND and degree[p] > 1]
+    return [Connection((p, 0), (p, 1), 0.0) for p in discs]
