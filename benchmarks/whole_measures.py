@@ -59,6 +59,9 @@ def bodies(size: int, num_clips: int, num_frames: int) -> Iterator[Body]:
     yield Body("T7", "MuJoCo kinova arm", {**simulated, "model": model})
     yield Body("T3", "CMU subjects 1 and 2, sticks", {**built_in, **subjects, "look": "sticks"})
     yield Body("T7", "CMU salsa, capsules", {**built_in, **recorded, "look": "capsules"})
+    model = str(SHARED / "models_dev" / "google_barkour_vb" / "barkour_vb.xml")
+    yield Body("T7", "MuJoCo barkour", {**simulated, "model": model})
+    yield Body("T7", "MuJoCo humanoid", {**simulated, "creature": "humanoid"})
 
 
 def missed(table: str, scores: dict[str, float], *, depth: bool) -> bool:
