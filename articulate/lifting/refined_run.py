@@ -12,7 +12,7 @@ from articulate.lifting.body_prior import body_prior
 from articulate.lifting.body_refinement import Refined, likeliest, refine_body
 from articulate.lifting.depth_evidence import depth_evidence
 from articulate.lifting.elevations import other_readings
-from articulate.lifting.from_order import refined_from_order
+from articulate.lifting.from_order import is_thin, refined_from_order
 from articulate.lifting.heading_model import HeadingModel
 from articulate.lifting.in_plane import STATEMENT, seen_from_above
 from articulate.lifting.inputs import Prepared, prepare, trusted
@@ -73,7 +73,7 @@ def refined_run(
     steep = config.elevations if turns else ()
     tried = all_refinements(joints, model, body, prepared, lifter, config, steep)
     best = likeliest(tried)
-    if ordered:
+    if ordered and is_thin(model.mean):
         other = refined_from_order(joints, model, body, config, best, steep)
         if likeliest(other).energy < best.energy:
             tried, best = other, likeliest(other)

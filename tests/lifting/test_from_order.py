@@ -6,7 +6,7 @@ from articulate.geometry.rotations import rotation_about
 from articulate.lifting.body_energy import Body, mirrored_bones
 from articulate.lifting.body_refinement import Refined, likeliest
 from articulate.lifting.depth_evidence import depth_evidence
-from articulate.lifting.from_order import refined_from_order
+from articulate.lifting.from_order import is_thin, refined_from_order
 from articulate.lifting.heading_model import HeadingModel
 from articulate.lifting.joint_prior import chain_of
 from articulate.lifting.order_signs import depth_sizes, ordered_joints
@@ -100,3 +100,13 @@ def test_a_pole_that_bends_to_all_sides_is_read_by_its_order_at_its_own_elevatio
     config = RefinementConfig(rounds=6, steps=15)
     best = likeliest(refined_from_order(joints * torch.tensor([1.0, 1.0, 0.1]), model, body, config, rival))
     assert right_signs(best.joints, joints) > 0.9
+
+
+def test_a_pose_is_thin_where_it_has_no_front_and_back() -> None:
+    arm = torch.tensor([[0.0, 0.0, 0.0], [0.3, 1.0, 0.02], [0.8, 1.2, -0.02]])
+    pole = torch.tensor([[0.0, 0.0, 0.0], [0.05, 1.0, 0.0], [0.0, 2.0, 0.05]])
+    person = torch.tensor([[0.0, 0.0, 0.0], [0.2, 1.0, 0.1], [-0.2, 1.0, 0.1], [0.1, -1.0, -0.1], [-0.1, -1.0, -0.1]])
+    turn = rotation_about(1, torch.tensor(0.8))
+    for pose, thin in ((arm, True), (pole, True), (person, False)):
+        assert is_thin(pose) is thin
+        assert is_thin(pose @ turn.to(pose).T) is thin
