@@ -23,9 +23,10 @@ class Headline:
     at_most: bool = True
 
     def fits(self, row: dict) -> bool:
-        """Whether `row` is of this kind."""
+        """Whether `row` is of this kind; targets are those of a CPU."""
         return (
             row["table"] == self.table
+            and row.get("device", "cpu") == "cpu"
             and row["mean"] is not None
             and fnmatchcase(row["data"], self.data)
             and fnmatchcase(row["method"], self.method)
