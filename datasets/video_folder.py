@@ -55,12 +55,12 @@ def make(options: Options, out: Path, report: Callable[[str], None] = print) -> 
     """Write the store `out`. Raises DataError for unusable videos, ConfigError for options that contradict."""
     paths = expand(options.videos)
     sources = [open_source(path) for path in paths]  # every bad file is reported before any work
-    shares = fair_shares([len(frame_range(s.info.num_frames, options, s.path)) for s in sources], options.max_frames)
+    ranges = [frame_range(source.info.num_frames, options, source.path) for source in sources]
+    shares = fair_shares([len(frames) for frames in ranges], options.max_frames)
     recorded = options.model_dump(mode="json")
     with StoreWriter(out, recipe=options.recipe, options=recorded, image_size=options.size) as writer:
-        for source, share in zip(sources, shares, strict=True):
-            chosen = chosen_frames(source.info.num_frames, options, share, source.path)
-            add_clip(writer, source, chosen, options, report)
+        for source, frames, share in zip(sources, ranges, shares, strict=True):
+            add_clip(writer, source, chosen_frames(frames, share), options, report)
 
 
 def fair_shares(lengths: Sequence[int], most: int | None) -> list[int]:
@@ -85,9 +85,8 @@ def frame_range(num_frames: int, options: Options, path: Path) -> np.ndarray:
     return frames
 
 
-def chosen_frames(num_frames: int, options: Options, share: int, path: Path) -> np.ndarray:
+def chosen_frames(frames: np.ndarray, share: int) -> np.ndarray:
     """True numbers of the frames to store: the range, and of a long one evenly spread blocks of consecutive frames."""
-    frames = frame_range(num_frames, options, path)
     if len(frames) <= share:
         return frames
     count = -(-share // CHUNK)

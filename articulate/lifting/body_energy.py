@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from articulate.lifting.body_prior import BodyPrior
@@ -81,10 +81,17 @@ def body_energy(
     # The floor keeps the gradient finite at bones of no length.
     length = ((joints[:, b] - joints[:, a]).square().sum(-1) + 1e-12).sqrt()
     bones = 0.5 * ((length - log_lengths.exp()) / sizes.bones).square().sum()
-    inner = body.clip[2:] == body.clip[:-2]
+    acceleration, inner = accelerations(joints, body.clip)
     expected = sizes.acceleration * body.pace[1:-1][inner]
-    bend = (joints[2:] - 2 * joints[1:-1] + joints[:-2])[inner].square().sum(-1) / expected**2
+    bend = acceleration[inner].square().sum(-1) / expected**2
     return heavy_tailed(off).sum() + bones + heavy_tailed(bend).sum()
+
+
+def accelerations(
+    joints: Float[Tensor, "N K 3"], clip: Int[Tensor, " N"]
+) -> tuple[Float[Tensor, "M K 3"], Bool[Tensor, " M"]]:
+    """Second differences around every frame but the first and the last, and where all three frames are of one clip."""
+    return joints[2:] - 2 * joints[1:-1] + joints[:-2], clip[2:] == clip[:-2]
 
 
 def own_pace(joints: Float[Tensor, "N K 3"], clip: Int[Tensor, " N"], usual: float) -> Float[Tensor, "N K"]:
@@ -93,8 +100,8 @@ def own_pace(joints: Float[Tensor, "N K 3"], clip: Int[Tensor, " N"], usual: flo
     A run accelerates feet thirty times as much as a slow reach does: one size for all takes the fast ones for outliers,
     which flattens their depths, and says nothing of the slow ones.
     """
-    pace, inner = torch.ones_like(joints[..., 0]), clip[2:] == clip[:-2]
-    bend = (joints[2:] - 2 * joints[1:-1] + joints[:-2]).square().mean(-1)
+    pace, (acceleration, inner) = torch.ones_like(joints[..., 0]), accelerations(joints, clip)
+    bend = acceleration.square().mean(-1)
     for name in clip.unique():
         rows = inner & (clip[1:-1] == name)
         if rows.any():

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from articulate.geometry.rotations import rotation_about
+from articulate.lifting.gaussians import log_volume, whitening_of
 
 HEADINGS = 72
 TURN = 0.08  # rad that a body turns between two frames, give or take
@@ -35,7 +36,7 @@ class BodyPrior:
 
     def volume(self) -> float:
         """Log of the Gaussian's size: what normalises it, for one frame."""
-        return -self.whitening.diagonal().log().sum().item()
+        return log_volume(self.whitening)
 
 
 def body_prior(
@@ -62,11 +63,7 @@ def body_prior(
         posed = torch.einsum("nai,nka->nki", camera[path], centred)
         mean = posed.mean(0)
     offset = (posed - mean).flatten(1)
-    covariance = offset.T @ offset / len(offset)
-    covariance = covariance + ridge**2 * torch.eye(len(covariance)).to(covariance)
-    factor = torch.linalg.cholesky(covariance)
-    eye = torch.eye(len(factor)).to(factor)
-    return BodyPrior(camera[path], mean, torch.linalg.solve_triangular(factor, eye, upper=False))
+    return BodyPrior(camera[path], mean, whitening_of(offset.T @ offset / len(offset), ridge))
 
 
 def likeliest_path(cost: Float[Tensor, "N H"], clip: Int[Tensor, " N"]) -> Int[Tensor, " N"]:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from articulate.lifting.body_energy import Body, whole_energy
 from articulate.lifting.body_prior import BodyPrior, body_prior
+from articulate.lifting.depth_evidence import DepthEvidence
 from articulate.lifting.joint_prior import JointPrior, joint_prior
 from articulate.lifting.refinement_config import RefinementConfig, Sizes, sizes_of
 
@@ -47,10 +48,8 @@ def refine_body(
 
     The global reflection of depth is free until the order of depth is known: the reading that violates less is taken.
     """
-    order = body.order
-    if order is not None and order.violated(-joints[..., 2]) < order.violated(joints[..., 2]):
-        mirror = joints.new_tensor([1.0, 1.0, -1.0])
-        joints, mean, elevation = joints * mirror, mean * mirror, -elevation
+    if body.order is not None:
+        joints, mean, elevation = better_reading(joints, mean, elevation, body.order)
     log_lengths = first_lengths(joints, body.edges)
     for number in range(config.rounds):
         sizes = sizes_of(number / (config.rounds - 1), config)
@@ -64,6 +63,16 @@ def refine_body(
     # The Gaussians' normalisation counts too, or a wider Gaussian would always be the better one.
     volume = config.prior * prior.volume() + config.limits * limits.volume()
     return Refined(joints, energy.item() + len(joints) * volume, prior.mean, elevation)
+
+
+def better_reading(
+    joints: Float[Tensor, "N K 3"], mean: Float[Tensor, "K 3"], elevation: float, order: DepthEvidence
+) -> tuple[Float[Tensor, "N K 3"], Float[Tensor, "K 3"], float]:
+    """Joints, mean pose and elevation as they are or reflected in depth: as the order of depth is violated less."""
+    if order.violated(-joints[..., 2]) < order.violated(joints[..., 2]):
+        mirror = joints.new_tensor([1.0, 1.0, -1.0])
+        return joints * mirror, mean * mirror, -elevation
+    return joints, mean, elevation
 
 
 def first_lengths(joints: Float[Tensor, "N K 3"], edges: Int[Tensor, "L 2"]) -> Float[Tensor, " L"]:

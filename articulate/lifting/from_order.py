@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from articulate.lifting.body_energy import Body
-from articulate.lifting.body_refinement import Refined, likeliest, refine_body
+from articulate.lifting.body_refinement import Refined, better_reading, likeliest, refine_body
 from articulate.lifting.heading_model import HeadingModel
 from articulate.lifting.order_signs import ordered_joints
 from articulate.lifting.refinement_config import RefinementConfig
@@ -47,9 +47,7 @@ def refined_from_order(
     are walked only where the order is contradicted less than by the `rival`. Needs `body.order`.
     """
     assert body.order is not None
-    mean, mirror = model.mean, start.new_tensor([1.0, 1.0, -1.0])
-    if body.order.violated(-start[..., 2]) < body.order.violated(start[..., 2]):
-        start, mean = start * mirror, mean * mirror
+    start, mean, _ = better_reading(start, model.mean, model.elevation, body.order)
     joints = ordered_joints(start, body, config.order_softness, config.acceleration[0])
     tried = [
         refine_body(joints, body, mean, elevation, numbers)

@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from articulate.lifting.gaussians import log_volume, whitening_of
+
 # Sine of the angle between parent and grandparent below which the direction of the second axis is little trusted: in a
 # straight limb it is noise.
 STRAIGHT = 0.3
@@ -57,7 +59,7 @@ class JointPrior:
 
     def volume(self) -> float:
         """Log of the Gaussians' size, summed over joints: what normalises them, for one frame."""
-        return -self.whitening.diagonal(dim1=1, dim2=2).log().sum().item()
+        return log_volume(self.whitening)
 
 
 def joint_prior(
@@ -72,10 +74,7 @@ def joint_prior(
     mean = local.mean(0)
     offset = local - mean
     covariance = torch.einsum("nja,njb->jab", offset, offset) / len(offset)
-    eye = torch.eye(3).to(covariance)
-    factor = torch.linalg.cholesky(covariance + ridge**2 * eye)
-    whitening = torch.linalg.solve_triangular(factor, eye.expand_as(factor), upper=False)
-    return JointPrior(edges, chain, rotations[:, :, 0], mean, whitening)
+    return JointPrior(edges, chain, rotations[:, :, 0], mean, whitening_of(covariance, ridge))
 
 
 def local_bones(

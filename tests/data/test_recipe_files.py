@@ -89,7 +89,7 @@ def test_range_step_blocks_and_grey(tmp_path):
     thinned = make("video_folder", tmp_path / "b", max_frames=12, **options).frame_index(0)
     assert len(thinned) == 12
     module = recipe("video_folder")
-    many = module.chosen_frames(10000, module.Options(videos=["v"]), 640, Path("v"))
+    many = module.chosen_frames(module.frame_range(10000, module.Options(videos=["v"]), Path("v")), 640)
     assert len(many) == len(set(many)) == 640 and many[-1] == 9999 and (np.diff(many) == 1).sum() == 630
 
 

@@ -1,7 +1,9 @@
 """Which ends meet, tried on pixels: a limb that others cover ends later than its pixels do, so distances mislead."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
+import networkx as nx
 import numpy as np
 from jaxtyping import Float
 
@@ -16,9 +18,8 @@ from articulate.seeding.parts.tree import (
 )
 
 FARTHER = 2.0  # half-widths by which a better joint may look wider: a cover that is one limb thick
-CERTAIN = (
-    4.0  # standard errors by which an exchange must explain more: by chance once in 30 000, and a hundred are tried
-)
+# Standard errors by which an exchange must explain more: by chance once in 30 000, and a hundred are tried.
+CERTAIN = 4.0
 
 
 def exchange_connections(
@@ -90,18 +91,9 @@ def exchanges(
 
 
 def way_between(connections: Sequence[Connection], start: int, goal: int) -> list[Connection]:
-    """The connections on the way from one part to another within the tree of parts."""
-    came: dict[int, tuple[int, Connection] | None] = {start: None}
-    queue = [start]
-    for part in queue:
-        for one in connections:
-            for (p, _), (q, _) in ((one.first, one.second), (one.second, one.first)):
-                if p == part and q not in came:
-                    came[q] = (part, one)
-                    queue.append(q)
-    way = []
-    step = came[goal]
-    while step is not None:
-        way.append(step[1])
-        step = came[step[0]]
-    return way
+    """The connections on the way from one part to another within the tree of parts, the one at the goal first."""
+    tree = nx.Graph()
+    for one in connections:
+        tree.add_edge(one.first[0], one.second[0], connection=one)
+    way = nx.shortest_path(tree, goal, start)
+    return [tree.edges[step]["connection"] for step in pairwise(way)]

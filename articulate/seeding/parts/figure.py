@@ -95,7 +95,8 @@ def decide_figure(found: Appearance, num_keypoints: int, config: SeedConfig) -> 
         # A joint that saves next to nothing now will not when its neighbours are freed.
         trials = [c for c, gain in zip(trials, gains, strict=True) if gain >= 0.7 * least and c is not links[-1]]
     met = exchange_connections([*discs, *merged], links, distances, start, fitted[few], sample, short, least)
-    joined = fit_figure(assemble(fitted, weights, alone.radii, met, links), evidence, settings)
+    if met != [*discs, *merged]:
+        joined = fit_figure(assemble(fitted, weights, alone.radii, met, links), evidence, settings)
     needed = discs[: max(0, len(discs) - max(0, room))]
     return PartFigure(
         [c for c in met if c not in discs], measured_links(links, found), joined.radii[:num_parts], needed
