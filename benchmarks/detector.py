@@ -8,6 +8,7 @@ import argparse
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -195,8 +196,6 @@ def train_all(trainings: Trainings, plan: Plan, jobs: int) -> None:
     wanted = [(setting, method) for (_, _, method), settings in plan.items() for setting in settings]
     wanted.sort(key=lambda job: (job[0].seed, order[job[1]]))
     tasks = [(setting, method, trainings.folder, trainings.device, trainings.until) for setting, method in wanted]
-    if jobs == 1:
-        tasks = [(*task, trainings) for task in tasks]  # keeps the images that are loaded
     outcomes = [said for _, said in finished(train_one, tasks, jobs, lambda: time.monotonic() < trainings.until)]
     trainings.read()
     if left := sum(setting.key() not in trainings.done for setting, _ in wanted):
@@ -204,11 +203,16 @@ def train_all(trainings: Trainings, plan: Plan, jobs: int) -> None:
         print(f"out of time ({reasons or 'between two trainings'}); {left} trainings are left: run again", flush=True)
 
 
-def train_one(
-    setting: Setting, method: str, folder: Path, device: str, until: float, trainings: Trainings | None = None
-) -> str:
+@cache
+def trainings_of_process(folder: Path, device: str, until: float) -> Trainings:
+    """One store in every process: images are loaded once."""
+    return Trainings(folder, device, until - time.monotonic())
+
+
+def train_one(setting: Setting, method: str, folder: Path, device: str, until: float) -> str:
     """One training and what is measured on it; where it was put down when its time was over, else nothing."""
-    trainings = trainings or Trainings(folder, device, until - time.monotonic())
+    trainings = trainings_of_process(folder, device, until)
+    trainings.read()
     try:
         trainings.run(setting)
     except OutOfTime as reason:

@@ -1,7 +1,5 @@
 """Everything that table T1 measures about a trained detector, and the store of finished and unfinished trainings."""
 
-import fcntl
-import json
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +9,7 @@ import numpy as np
 import torch
 from detector_training import WARP, Images, Setting, Training, load_images
 from torch import Tensor
+from workers import Cells
 
 from articulate.evaluation.detector import class_accuracy, heatmap_elongation, occlusion_error, rotation_error
 from articulate.geometry.thin_plate import random_warp
@@ -123,14 +122,14 @@ class Trainings:
         self.folder = folder
         self.device = device
         self.until = time.monotonic() + slice_seconds
-        self.path = folder / "detector_runs.json"
+        self.cells = Cells(folder / "detector_runs.json")
         self.done: dict[str, Any] = {}
         self.images: dict[str, Images] = {}
         self.read()
 
     def read(self) -> None:
         """Take in what is finished by now, here or in other processes."""
-        self.done |= json.loads(self.path.read_text()) if self.path.is_file() else {}
+        self.done |= self.cells.known()
 
     def data(self, name: str) -> Images:
         """The set, loaded once."""
@@ -211,13 +210,5 @@ class Trainings:
             self.write(key)
 
     def write(self, key: str) -> None:
-        """Keep the entry of `key`, atomically, beside what other processes have finished meanwhile."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with open(self.path.with_suffix(".lock"), "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            changed = {key: self.done[key]}
-            self.read()
-            self.done |= changed
-            partial = self.path.with_suffix(".tmp")
-            partial.write_text(json.dumps(self.done, indent=1) + "\n")
-            partial.replace(self.path)
+        """Keep the entry of `key`, and take in what other processes have finished meanwhile."""
+        self.done |= self.cells.keep(key, self.done[key])

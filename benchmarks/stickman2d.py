@@ -19,14 +19,14 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from scoreboard import RESULTS, Row, current_commit, publish
 from stickman2d_training import SIDE, Method, Trained, train
-from workers import finished
+from workers import Cells, finished
 
 from articulate.data.synthetic.clips import generate_clips
 from articulate.data.synthetic.options import SyntheticOptions
 from articulate.sketch.refine import refine_points
 
 NUM_TRAIN, NUM_TEST, CLIP = 24000, 2000, 500
-CELLS = RESULTS / "stickman2d_cells.json"
+CELLS = Cells(RESULTS / "stickman2d_cells.json")
 
 METHODS = (
     Method("ours"),
@@ -73,7 +73,7 @@ def score(trained: Trained, images: torch.Tensor, truth: torch.Tensor, true_edge
 
 
 @cache
-def data() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, np.ndarray]:
+def stickmen() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, np.ndarray]:
     """Training images; images, joints and edges of the score: once a process."""
     return (images_and_truth(0, NUM_TRAIN)[0], *images_and_truth(1, NUM_TEST))
 
@@ -83,14 +83,9 @@ def key_of(method: Method, seed: int) -> str:
     return json.dumps({**asdict(method), "seed": seed, "images": NUM_TRAIN}, sort_keys=True)
 
 
-def known_cells() -> dict[str, dict]:
-    """All cells that were ever measured."""
-    return json.loads(CELLS.read_text()) if CELLS.is_file() else {}
-
-
 def cell(method: Method, seed: int) -> dict:
     """The result of one seed, trained now."""
-    images, *scored = data()
+    images, *scored = stickmen()
     begin, clock = time.process_time(), time.perf_counter()
     trained = train(method, images, seed)
     spent = {"seconds": time.process_time() - begin, "wall": time.perf_counter() - clock}
@@ -100,7 +95,7 @@ def cell(method: Method, seed: int) -> dict:
 
 def rows_of(method: Method, results: list[dict[str, float]]) -> list[Row]:
     """The rows of one method; a seed fails where its error exceeds the target of 0.0001 or its tree is not exact."""
-    name_of_data, seconds = "2D stickmen, 64 px", sum(r["seconds"] for r in results) / len(results)
+    data, seconds = "2D stickmen, 64 px", sum(r["seconds"] for r in results) / len(results)
     tries = max(int(r["attempts"]) for r in results)
     note = f"{method.steps} steps of 96; {seconds:.0f} s CPU a seed, at most {max(r['seconds'] for r in results):.0f}"
     note += f"; up to {tries} attempts used" if method.attempts > 1 else ""
@@ -109,11 +104,9 @@ def rows_of(method: Method, results: list[dict[str, float]]) -> list[Row]:
     for kind, name in kinds.items():
         errors = [r[name] for r in results]
         missed = sum(e > 1e-4 for e in errors)
-        rows.append(
-            Row("T2", name_of_data, f"{method.name}: {kind}", "matched MSE", "1", errors, missed, seconds, note=note)
-        )
+        rows.append(Row("T2", data, f"{method.name}: {kind}", "matched MSE", "1", errors, missed, seconds, note=note))
     trees = [r["exact"] for r in results]
-    rows.append(Row("T2", name_of_data, method.name, "exact tree", "share", trees, trees.count(0.0), seconds))
+    rows.append(Row("T2", data, method.name, "exact tree", "share", trees, trees.count(0.0), seconds))
     return rows
 
 
@@ -135,17 +128,17 @@ def main() -> None:
     # Ten seeds for the claim, three for what stands beside it.
     planned = [(m, s) for m in chosen for s in range(arguments.seeds if m == chosen[0] else min(arguments.seeds, 3))]
     measure(planned, arguments.jobs, arguments.budget)
-    cells = known_cells()
+    cells = CELLS.known()
     results = {m: [cells[key_of(m, s)] for n, s in planned if n == m and key_of(m, s) in cells] for m in chosen}
     publish([row for m in chosen if results[m] for row in rows_of(m, results[m])], "stickman2d")
 
 
 def measure(planned: list[tuple[Method, int]], jobs: int, budget: float) -> None:
     """Train what is not known yet and fits into the budget; every cell is kept at once."""
-    begin, known = time.perf_counter(), known_cells()
+    begin, known = time.perf_counter(), CELLS.known()
     missing = [task for task in planned if key_of(*task) not in known]
     for task, found in finished(cell, missing, jobs, lambda: time.perf_counter() - begin < budget):
-        CELLS.write_text(json.dumps(known_cells() | {key_of(*task): found}, indent=1) + "\n")
+        CELLS.keep(key_of(*task), found)
         shown = {k: round(v, 7) for k, v in found.items() if isinstance(v, float)}
         print(task[0].name, task[1], shown, flush=True)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from scoreboard import RESULTS, Row, current_commit
 from whole_measures import ROOT, WHOLE_METRICS, Body, bodies, rows_of
-from workers import finished
+from workers import Cells, finished
 
 from articulate.config import read_yaml
 from articulate.errors import ArticulateError, Interrupted
@@ -26,7 +26,7 @@ from articulate.evaluation.truth import load_truth
 from stages import pipeline
 from stages.recipes import make_store
 
-CELLS = RESULTS / "whole_runs_cells.json"
+CELLS = Cells(RESULTS / "whole_runs_cells.json")
 # name: (configuration, overrides). Ablations take one idea out of the split run.
 METHODS: dict[str, tuple[str, tuple[str, ...]]] = {
     "split": ("h36m_split", ()),
@@ -87,20 +87,14 @@ def key_of(body: Body, method: str, seed: int, arguments: argparse.Namespace) ->
 
 def measure_runs(arguments: argparse.Namespace, spent: Callable[[], float]) -> list[Row]:
     """Rows of all planned cells that are known or fit into the budget; every new cell is written at once."""
-    known = known_cells()
+    known = CELLS.known()
     missing = [task for task in planned(arguments) if key_of(*task, arguments) not in known]
     tasks = [(*task, arguments) for task in missing]
     for (body, method, seed, _), found in finished(cell, tasks, arguments.jobs, lambda: spent() < arguments.budget):
-        # Read again: another process may have measured other cells meanwhile.
-        CELLS.write_text(json.dumps(known_cells() | {key_of(body, method, seed, arguments): found}, indent=1) + "\n")
+        CELLS.keep(key_of(body, method, seed, arguments), found)
         shown = {k: round(v, 3) for k, v in found["scores"].items() if k in SHOWN and v is not None}
         print(f"whole: {body.name}, {method}, seed {seed}: {shown}", file=sys.stderr, flush=True)
-    return run_rows(arguments, known_cells())
-
-
-def known_cells() -> dict[str, dict]:
-    """All cells that were ever measured."""
-    return json.loads(CELLS.read_text()) if CELLS.is_file() else {}
+    return run_rows(arguments, CELLS.known())
 
 
 SHOWN = ("error_body", "rigid_f1", "over_flat", "switches_per_1000", "unmatched")

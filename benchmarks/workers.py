@@ -1,12 +1,37 @@
-"""Cells of a benchmark on several processes at once: for machines with many cores."""
+"""Cells of a benchmark, kept in one file, on several processes at once: for machines with many cores."""
 
+import fcntl
+import json
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from pathlib import Path
 from typing import Any
 
 import torch
+
+
+class Cells:
+    """Everything that was ever measured, by name, in a JSON file that several processes may write to."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def known(self) -> dict[str, Any]:
+        """All cells by now; none where there is no file."""
+        return json.loads(self.path.read_text()) if self.path.is_file() else {}
+
+    def keep(self, name: str, cell: Any) -> dict[str, Any]:
+        """Write one cell, atomically, beside what other processes have written meanwhile; returns all."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.path.with_suffix(".lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            cells = self.known() | {name: cell}
+            partial = self.path.with_suffix(".tmp")
+            partial.write_text(json.dumps(cells, indent=1) + "\n")
+            partial.replace(self.path)
+        return cells
 
 
 def one_process(threads: int) -> None:
