@@ -11,6 +11,7 @@ from articulate.seeding.capsule_fit import Evidence, Figure, FitSettings, fit_fi
 from articulate.seeding.config import SeedConfig
 from articulate.seeding.parts.contacts import contact_share
 from articulate.seeding.parts.exchange import exchange_connections
+from articulate.seeding.parts.hidden import Trial, best_use
 from articulate.seeding.parts.orientation import settle_ends
 from articulate.seeding.parts.tree import (
     Connection,
@@ -18,7 +19,6 @@ from articulate.seeding.parts.tree import (
     connect_ends,
     end_distances,
     fit_parts,
-    gains_of_links,
 )
 
 HIDDEN_WEIGHT = 0.05  # of a part that does not show, beside one that does
@@ -79,7 +79,7 @@ def decide_figure(found: Appearance, num_keypoints: int, config: SeedConfig) -> 
     least = config.hidden_limb * evidence.labels.shape[1] / 64
     discs = round_parts(alone, connections)
     links: list[Connection] = []
-    trials = connections
+    trials, known = connections, {(c.first, c.second) for c in connections}
     while True:
         merged = [c for c in connections if c not in links]
         joined = fit_figure(assemble(fitted, weights, alone.radii, [*discs, *merged], links), evidence, settings)
@@ -87,38 +87,39 @@ def decide_figure(found: Appearance, num_keypoints: int, config: SeedConfig) -> 
         room = num_keypoints - (num_parts + 1 - len(discs) + len(links))
         if room <= 0 or not trials:
             break
-        gains = gains_of_links(trials, [*discs, *merged], links, start, fitted[few], sample, short)
-        best = int(np.argmax(gains))
-        if gains[best] < least:
+        trial = Trial([*discs, *merged], links, start, fitted[few], sample, short)
+        gains = [trial.gain_of_link(c) for c in trials]
+        if max(gains) < least:
             break
-        links.append(trials[best])
+        best, turned = best_use(trial, trials, gains)
+        if turned is not None and (turned.first, turned.second) not in known:
+            known.add((turned.first, turned.second))
+            connections, trials = ([turned if c is best else c for c in some] for some in (connections, trials))
+            continue
+        links.append(best)
         # A joint that saves next to nothing now will not when its neighbours are freed.
-        trials = [c for c, gain in zip(trials, gains, strict=True) if gain >= 0.7 * least and c is not links[-1]]
+        trials = [c for c, gain in zip(trials, gains, strict=True) if gain >= 0.7 * least and c is not best]
     met = exchange_connections([*discs, *merged], links, distances, start, fitted[few], sample, short, least)
     if met != [*discs, *merged]:
         joined = fit_figure(assemble(fitted, weights, alone.radii, met, links), evidence, settings)
     needed = discs[: max(0, len(discs) - max(0, room))]
     return PartFigure(
-        [c for c in met if c not in discs], measured_links(links, found, alone.radii), joined.radii[:num_parts], needed
+        [c for c in met if c not in discs], measured_links(links, found), joined.radii[:num_parts], needed
     )
 
 
-def measured_links(links: list[Connection], found: Appearance, radii: Float[np.ndarray, "P 2"]) -> list[Connection]:
-    """The same parts linked at the ends that lie nearest each other as they were measured, where that is clear.
+def measured_links(links: list[Connection], found: Appearance) -> list[Connection]:
+    """The same parts linked at the ends that lie nearest each other as they were measured, before any fit.
 
     Next to a hidden limb a part is fitted alone to pixels that no part has, and its ends may be told apart wrongly.
-    Ends nearer by less than a half-width of the thicker part say nothing: the pixels that the link saved decide.
     """
     result = []
     for link in links:
         p, q = link.first[0], link.second[0]
         both = found.visible[:, p] & found.visible[:, q]
         apart = np.linalg.norm(found.ends[both, p, :, None] - found.ends[both, q, None], axis=-1)
-        apart = np.median(apart, axis=0)
-        e, f = np.unravel_index(apart.argmin(), (2, 2))
-        if apart[link.first[1], link.second[1]] - apart[e, f] > radii[[p, q]].mean(1).max():
-            link = replace(link, first=(p, int(e)), second=(q, int(f)))
-        result.append(link)
+        e, f = np.unravel_index(np.median(apart, axis=0).argmin(), (2, 2))
+        result.append(replace(link, first=(p, int(e)), second=(q, int(f))))
     return result
 
 
