@@ -11,7 +11,8 @@ from scoreboard import RESULTS, format_number
 
 README = Path(__file__).parents[1] / "README.md"
 FULL = README.parent / "docs" / "scoreboard.md"
-WHOLE = "Whole runs on bodies with exact truth, from pictures to 3D (`python benchmarks/whole.py --quick --part runs`):"
+WHOLE = """Whole runs on bodies with exact truth, from pictures to 3D (`python benchmarks/whole.py --part runs`; quick:
+`--quick`, at half the side and frame rate):"""
 BEGIN, END = "<!-- scoreboard -->", "<!-- /scoreboard -->"
 
 

@@ -62,6 +62,7 @@ def bodies(size: int, num_clips: int, num_frames: int) -> Iterator[Body]:
     model = str(SHARED / "models_dev" / "google_barkour_vb" / "barkour_vb.xml")
     yield Body("T7", "MuJoCo barkour", {**simulated, "model": model})
     yield Body("T7", "MuJoCo humanoid", {**simulated, "creature": "humanoid"})
+    yield Body("T7", "MuJoCo quadruped", {**simulated, "creature": "quadruped"})
 
 
 def missed(table: str, scores: dict[str, float], *, depth: bool) -> bool:

@@ -57,15 +57,15 @@ SHORTER = {
 ABLATIONS = tuple(name for name in METHODS if name not in OURS)
 
 
-def settings(arguments: argparse.Namespace) -> dict[str, int]:
+def settings(quick: bool) -> dict[str, int]:
     """Size and length of built-in data; `--quick` halves the side and the frame rate, and the steps of all training."""
-    size, num_frames = (64, 60) if arguments.quick else (128, 120)
+    size, num_frames = (64, 60) if quick else (128, 120)
     return {"size": size, "num_clips": 8, "num_frames": num_frames}
 
 
-def planned(arguments: argparse.Namespace) -> Iterator[tuple[Body, str, int]]:
+def planned(arguments: argparse.Namespace, quick: bool) -> Iterator[tuple[Body, str, int]]:
     """Body, method, seed of every cell: all bodies for one seed first, so that what ends early ends evenly."""
-    listed = [body for body in bodies(**settings(arguments)) if arguments.only in (None, body.table)]
+    listed = [body for body in bodies(**settings(quick)) if arguments.only in (None, body.table)]
     for seed in range(arguments.seeds):
         for method in arguments.methods:
             seen = [source_body(method)] if method in SOURCE else listed
@@ -77,21 +77,21 @@ def source_body(method: str) -> Body:
     return Body("T3", "person, white sticks", read_yaml(ROOT / "configs" / f"{method}.yaml")["data"])
 
 
-def key_of(body: Body, method: str, seed: int, arguments: argparse.Namespace) -> str:
+def key_of(body: Body, method: str, seed: int, quick: bool) -> str:
     """Everything that a cell depends on but the code, whose commit stands in the cell."""
     data = {key: Path(value).name if key in ("motion", "model") else value for key, value in body.data.items()}
     share = "a quarter of" if method in SOURCE else "half"
-    steps = [f"{share} the steps"] if arguments.quick else []
+    steps = [f"{share} the steps"] if quick else []
     return " | ".join([body.name, method, str(seed), json.dumps(data, sort_keys=True), *steps])
 
 
 def measure_runs(arguments: argparse.Namespace, spent: Callable[[], float]) -> list[Row]:
-    """Rows of all planned cells that are known or fit into the budget; every new cell is written at once."""
-    known = CELLS.known()
-    missing = [task for task in planned(arguments) if key_of(*task, arguments) not in known]
+    """Rows of all cells that are known or fit into the budget; every new cell is written at once."""
+    known, quick = CELLS.known(), arguments.quick
+    missing = [task for task in planned(arguments, quick) if key_of(*task, quick) not in known]
     tasks = [(*task, arguments) for task in missing]
     for (body, method, seed, _), found in finished(cell, tasks, arguments.jobs, lambda: spent() < arguments.budget):
-        CELLS.keep(key_of(body, method, seed, arguments), found)
+        CELLS.keep(key_of(body, method, seed, quick), found)
         shown = {k: round(v, 3) for k, v in found["scores"].items() if k in SHOWN and v is not None}
         print(f"whole: {body.name}, {method}, seed {seed}: {shown}", file=sys.stderr, flush=True)
     return run_rows(arguments, CELLS.known())
@@ -101,11 +101,13 @@ SHOWN = ("error_body", "rigid_f1", "over_flat", "switches_per_1000", "unmatched"
 
 
 def run_rows(arguments: argparse.Namespace, cells: dict[str, dict]) -> list[Row]:
-    """Rows of the cells that are known, in the order of bodies and methods."""
+    """Rows of the cells that are known, of the full size and of `--quick`, in the order of bodies and methods."""
     groups: dict[tuple[str, str, str], list[dict]] = {}
-    for body, method, seed in planned(arguments):
-        if (found := cells.get(key_of(body, method, seed, arguments))) is not None:
-            groups.setdefault((body.table, body.name, method), []).append(found)
+    for quick in (False, True):
+        for body, method, seed in planned(arguments, quick):
+            if (found := cells.get(key_of(body, method, seed, quick))) is not None:
+                name = f"{body.name} (quick)" if quick else body.name
+                groups.setdefault((body.table, name, method), []).append(found)
     rows = []
     for (table, data, method), found in groups.items():
         scores = [{k: math.nan if v is None else v for k, v in one["scores"].items()} for one in found]

@@ -12,6 +12,7 @@ from articulate.lifting.body_prior import body_prior
 from articulate.lifting.body_refinement import Refined, likeliest, refine_body
 from articulate.lifting.depth_evidence import depth_evidence
 from articulate.lifting.elevations import other_readings
+from articulate.lifting.from_ground import refined_from_ground
 from articulate.lifting.from_order import is_thin, refined_from_order
 from articulate.lifting.heading_model import HeadingModel
 from articulate.lifting.in_plane import STATEMENT, seen_from_above
@@ -77,6 +78,8 @@ def refined_run(
         other = refined_from_order(joints, model, body, config, best, steep)
         if likeliest(other).energy < best.energy:
             tried, best = other, likeliest(other)
+    if turns and not ordered and (ground := refined_from_ground(model, body, prepared, lifter, config, best)):
+        tried, best = ground, ground[0]
     if turns and not ordered and abs(best.elevation) > STEEP:
         return flat_run(lifted), None
     best = settled(best, replace(body, known=known * score[keep].clamp(0, 1)), config.settled())

@@ -11,7 +11,14 @@ from articulate.records import Skeleton
 from articulate.seeds import torch_generator
 from articulate.skeleton.body_frame import centrality_cost, joint_fit_residual
 from articulate.skeleton.costs import ConnectivityConfig, mixed_cost
-from articulate.skeleton.groups import body_size, contract_groups, outlier_frames, rigid_groups, straight_keypoints
+from articulate.skeleton.groups import (
+    body_size,
+    connected_parts,
+    contract_groups,
+    outlier_frames,
+    rigid_groups,
+    straight_keypoints,
+)
 from articulate.skeleton.rooting import mirrored_pairs, root_tree
 from articulate.skeleton.spanning import edges_to_mask
 from articulate.skeleton.statistics import LimbStatistics, PairStatistics
@@ -84,7 +91,7 @@ def discover_skeleton(
     )
     pooled = evidence.statistics.pooled()
     cost = _cost(pooled, evidence, config)
-    groups = rigid_groups(pooled, evidence.tolerance)
+    groups = _groups(pooled, evidence)
     mirror = fitting_mirror(pooled, cost, points.shape[-1] == 2) if config.symmetry else None
     edges = minimum_tree(contract_groups(cost, groups), mirror)
     tree = root_tree(edges, restlessness=pooled.velocity.nan_to_num(0).mean(1))
@@ -126,7 +133,7 @@ def tree_cost(
     kept = work.masked_fill(outlier_frames(work, config.outlier_threshold)[:, None, None], torch.nan)
     evidence = _gather(kept, score, covariance, config, mask_support, prior)
     pooled = evidence.statistics.pooled()
-    return contract_groups(_cost(pooled, evidence, config), rigid_groups(pooled, evidence.tolerance))
+    return contract_groups(_cost(pooled, evidence, config), _groups(pooled, evidence))
 
 
 def _check(points: Tensor) -> None:
@@ -172,6 +179,12 @@ def _cost(statistics: PairStatistics, evidence: _Evidence, config: ConnectivityC
     return cost if evidence.prior is None else cost * evidence.prior
 
 
+def _groups(statistics: PairStatistics, evidence: _Evidence) -> list[list[int]]:
+    """Rigid groups; where other evidence names limbs, each hangs together by them."""
+    groups = rigid_groups(statistics, evidence.tolerance)
+    return groups if evidence.prior is None else connected_parts(groups, evidence.prior < 1)
+
+
 def _has_midline(mirror: Tensor) -> bool:
     """Whether some keypoints are their own twins; a chain that looks the same from both ends has no left and right."""
     return int((mirror == torch.arange(len(mirror))).sum()) > 1
@@ -191,6 +204,6 @@ def edge_posterior(
     for _ in range(config.num_resamples):
         chosen = torch.randint(count, (count,), generator=generator)
         pooled = evidence.statistics.pooled(chosen)
-        cost = contract_groups(_cost(pooled, evidence, config), rigid_groups(pooled, evidence.tolerance))
+        cost = contract_groups(_cost(pooled, evidence, config), _groups(pooled, evidence))
         total += edges_to_mask(minimum_tree(cost, mirror), total.shape[0], torch.float64)
     return total / config.num_resamples

@@ -2,6 +2,7 @@
 
 import torch
 from jaxtyping import Bool, Float, Int
+from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from articulate.skeleton.rooting import neighbour_lists
@@ -45,6 +46,22 @@ def _grow(start: int, rigid: Tensor, mean: Tensor, free: set[int]) -> list[int]:
         if k in free and k != start and all(bool(rigid[k, m]) for m in members):
             members.append(k)
     return members
+
+
+def connected_parts(groups: list[list[int]], joined: Bool[Tensor, "K K"]) -> list[list[int]]:
+    """The groups, cut where no pair of members is `joined`; what is left of three or more keypoints.
+
+    Joined pairs are limbs that were seen. Head and hips of someone upright keep their distance in the picture without
+    being one rigid body. Keypoints of no joined pair are unknown and stay with all members.
+    """
+    unknown = ~joined.any(1)
+    edges = joined | joined.T | unknown[:, None] | unknown
+    parts: list[list[int]] = []
+    for group in groups:
+        index = torch.tensor(group)
+        _, label = connected_components(edges[index[:, None], index].numpy(), directed=False)
+        parts += [[k for k, own in zip(group, label, strict=True) if own == name] for name in range(label.max() + 1)]
+    return sorted(part for part in parts if len(part) > 2)
 
 
 def contract_groups(cost: Float[Tensor, "K K"], groups: list[list[int]]) -> Float[Tensor, "K K"]:

@@ -67,5 +67,9 @@ def test_course_is_the_cheapest_of_all():
 @pytest.mark.parametrize(("first", "second"), [(0, 0), (0, 1), (1, 0), (1, 1)])
 def test_a_hidden_limb_joins_the_ends_that_lie_nearest_as_measured(first, second):
     found, _ = two_limbs()
-    link = measured_links([Connection((0, first), (1, second), 2.0)], found)
+    radii = np.full((2, 2), 2.0)
+    link = measured_links([Connection((0, first), (1, second), 2.0)], found, radii)
     assert link == [Connection((0, 1), (1, 0), 2.0)]
+    # Within a half-width of each other, measured ends say nothing.
+    given = [Connection((0, first), (1, second), 2.0)]
+    assert measured_links(given, found, np.full((2, 2), 100.0)) == given

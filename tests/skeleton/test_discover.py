@@ -19,7 +19,7 @@ from articulate.skeleton import (
     tree_log_likelihood,
 )
 from articulate.skeleton.body_frame import centrality_cost, joint_fit_residual
-from articulate.skeleton.groups import contract_groups, rigid_groups
+from articulate.skeleton.groups import connected_parts, contract_groups, rigid_groups
 
 PARENTS = [-1, 0, 1, 0, 3, 0, 5, 6]
 EDGES = {(0, 1), (1, 2), (0, 3), (3, 4), (0, 5), (5, 6), (6, 7)}
@@ -101,6 +101,23 @@ def test_rigid_groups_and_straight_keypoints() -> None:
     contracted = contract_groups(cost, [[0, 5, 7]])
     tree = edge_set(minimum_spanning_tree(contracted).nonzero())
     assert len({e for e in tree if set(e) <= {0, 5, 7}}) == 2
+
+
+def test_groups_hang_together_by_the_limbs_that_were_seen() -> None:
+    """Head 3 and hip 0 of a stiff walker keep their distance; seen limbs go over the spine 1, 2, which bends."""
+    joined = torch.zeros(7, 7, dtype=torch.bool)
+    for a, b in [(0, 1), (1, 2), (2, 3), (3, 4), (0, 5)]:
+        joined[a, b] = joined[b, a] = True
+    assert connected_parts([[0, 3, 5]], joined) == []
+    assert connected_parts([[0, 1, 2, 4, 5]], joined) == [[0, 1, 2, 5]]
+    assert connected_parts([[0, 3, 6]], joined) == [[0, 3, 6]]  # nothing is known of keypoint 6
+    points = torch.rand(40, 4, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    points[:, 1:3] = points[:, :1] + torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    prior = torch.ones(4, 4)
+    for a, b in [(0, 3), (3, 1), (3, 2)]:
+        prior[a, b] = prior[b, a] = 0.02
+    config = ConnectivityConfig(mix={"high": 1.0})
+    assert edge_set(discover_skeleton(points, config=config, prior=prior)[0].edges) == {(0, 3), (1, 3), (2, 3)}
 
 
 def test_joint_fit_is_lower_inside_a_body_than_across_it() -> None:

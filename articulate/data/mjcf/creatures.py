@@ -18,7 +18,10 @@ def load_creature(name: Creature) -> mujoco.MjModel:
             root = getattr(importlib.import_module(f"dm_control.locomotion.walkers.{module}"), kind)().mjcf_model
             return mujoco.MjModel.from_xml_string(root.to_xml_string(), assets=root.get_assets())
         suite = importlib.import_module(f"dm_control.suite.{name}")
-        text, assets = suite.get_model_and_assets(1, True) if name == "dog" else suite.get_model_and_assets()
+        if name == "quadruped":
+            text, assets = suite.make_model(), suite.common.ASSETS
+        else:
+            text, assets = suite.get_model_and_assets(1, True) if name == "dog" else suite.get_model_and_assets()
         return mujoco.MjModel.from_xml_string(text.decode() if isinstance(text, bytes) else text, assets=assets)
     except ImportError as error:
         raise DataError(

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Creature = Literal["dog", "rodent", "ant", "humanoid"]
+Creature = Literal["dog", "rodent", "ant", "humanoid", "quadruped"]
 
 
 class MujocoOptions(BaseModel):
@@ -42,7 +42,8 @@ class MujocoOptions(BaseModel):
     @model_validator(mode="after")
     def _one_body(self) -> "MujocoOptions":
         if (self.model is None) == (self.creature is None):
-            raise ValueError("give `model` (an MJCF file) or `creature` (dog, rodent, ant, humanoid), and not both")
+            names = ", ".join(get_args(Creature))
+            raise ValueError(f"give `model` (an MJCF file) or `creature` ({names}), and not both")
         return self
 
     @property

@@ -104,22 +104,26 @@ def decide_figure(found: Appearance, num_keypoints: int, config: SeedConfig) -> 
         joined = fit_figure(assemble(fitted, weights, alone.radii, met, links), evidence, settings)
     needed = discs[: max(0, len(discs) - max(0, room))]
     return PartFigure(
-        [c for c in met if c not in discs], measured_links(links, found), joined.radii[:num_parts], needed
+        [c for c in met if c not in discs], measured_links(links, found, alone.radii), joined.radii[:num_parts], needed
     )
 
 
-def measured_links(links: list[Connection], found: Appearance) -> list[Connection]:
-    """The same parts linked at the ends that lie nearest each other as they were measured, before any fit.
+def measured_links(links: list[Connection], found: Appearance, radii: Float[np.ndarray, "P 2"]) -> list[Connection]:
+    """The same parts linked at the ends that lie nearest each other as they were measured, where that is clear.
 
     Next to a hidden limb a part is fitted alone to pixels that no part has, and its ends may be told apart wrongly.
+    Ends nearer by less than a half-width of the thicker part say nothing: the pixels that the link saved decide.
     """
     result = []
     for link in links:
         p, q = link.first[0], link.second[0]
         both = found.visible[:, p] & found.visible[:, q]
         apart = np.linalg.norm(found.ends[both, p, :, None] - found.ends[both, q, None], axis=-1)
-        e, f = np.unravel_index(np.median(apart, axis=0).argmin(), (2, 2))
-        result.append(replace(link, first=(p, int(e)), second=(q, int(f))))
+        apart = np.median(apart, axis=0)
+        e, f = np.unravel_index(apart.argmin(), (2, 2))
+        if apart[link.first[1], link.second[1]] - apart[e, f] > radii[[p, q]].mean(1).max():
+            link = replace(link, first=(p, int(e)), second=(q, int(f)))
+        result.append(link)
     return result
 
 
