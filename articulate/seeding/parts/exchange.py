@@ -1,6 +1,7 @@
 """Which ends meet, tried on pixels: a limb that others cover ends later than its pixels do, so distances mislead."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import networkx as nx
@@ -22,6 +23,62 @@ FARTHER = 2.0  # half-widths by which a better joint may look wider: a cover tha
 CERTAIN = 4.0
 
 
+@dataclass(frozen=True)
+class Met:
+    """Connections whose ends are one point, their fitted figure, and its misfit in every frame."""
+
+    merged: list[Connection]
+    figure: Figure
+    misfit: Float[np.ndarray, " T"]
+
+
+@dataclass
+class Trials:
+    """Fits figures whose parts meet differently, each once; `alone` are the ends of every part fitted on its own."""
+
+    links: list[Connection]
+    distances: Mapping[tuple[End, End], float]
+    alone: Float[np.ndarray, "T P 2 2"]
+    evidence: Evidence
+    settings: FitSettings
+    tried: set[tuple[int, ...]] = field(default_factory=set)
+
+    def of_exchanges(self, now: Met) -> Iterator[Met]:
+        """What every exchange makes of `now` that was not tried yet."""
+        for old, new in exchanges(now.merged, self.links, self.distances, self.alone.shape[1]):
+            yield from self.of_exchange(now, old, new)
+
+    def joining_free_ends(self, now: Met, widest: float) -> Iterator[Met]:
+        """What those exchanges make that leave fewer ends free, by ends at most `widest` apart."""
+        num_parts = self.alone.shape[1]
+        free = num_free_ends(now.merged, self.links, num_parts)
+        self.tried.clear()  # to save nothing by far and to cost little are different things
+        for old, new in exchanges(now.merged, self.links, self.distances, num_parts):
+            merged = exchanged(now.merged, old, new)
+            if new.distance <= widest and num_free_ends(merged, self.links, num_parts) < free:
+                yield from self.of_exchange(now, old, new)
+
+    def of_exchange(self, now: Met, old: Connection, new: Connection) -> Iterator[Met]:
+        """`now` with one connection in place of another, or nothing where the same ends met in an earlier trial."""
+        num_parts = self.alone.shape[1]
+        merged = exchanged(now.merged, old, new)
+        name = tuple(keypoints_of_ends(num_parts, merged).reshape(-1).tolist())
+        if name in self.tried:
+            return
+        self.tried.add(name)
+        ends = part_points(now.figure, num_parts)
+        for part, end in (old.first, old.second, new.first, new.second):
+            ends[:, part, end] = self.alone[:, part, end]
+        start = assemble(ends, np.ones(ends.shape[:2]), now.figure.radii[:num_parts], merged, self.links)
+        figure = fit_figure(start, self.evidence, self.settings)
+        yield Met(merged, figure, misfit_per_frame(figure, self.evidence, self.settings))
+
+
+def exchanged(merged: Sequence[Connection], old: Connection, new: Connection) -> list[Connection]:
+    """The connections with `new` in place of `old`."""
+    return [one for one in merged if one is not old] + [new]
+
+
 def exchange_connections(
     merged: Sequence[Connection],
     links: list[Connection],
@@ -34,31 +91,45 @@ def exchange_connections(
 ) -> list[Connection]:
     """`merged` after every exchange of one of its connections for another that saves `least` pixels a frame for sure.
 
-    `joined` is the figure of `merged` and `links` in the frames of `evidence`, `alone` the ends of every part fitted on
-    its own there. Links stay, and with them the number of keypoints, so that misfits can be compared.
+    Then ends that meet nothing are joined where pixels do not speak against it. `joined` is the figure of `merged` and
+    `links` in the frames of `evidence`, `alone` the ends of every part fitted on its own there. Links stay, and with
+    them the number of keypoints, so that misfits can be compared.
     """
-    chosen, num_parts = list(merged), alone.shape[1]
-    weights = np.ones(alone.shape[:2])
-    best = misfit_per_frame(joined, evidence, settings)
-    tried: set[tuple[int, ...]] = set()
-    listed = exchanges(chosen, links, distances, num_parts)
-    while (pair := next(listed, None)) is not None:
-        old, new = pair
-        trial = [c for c in chosen if c is not old] + [new]
-        name = tuple(keypoints_of_ends(num_parts, trial).reshape(-1).tolist())
-        if name in tried:
-            continue
-        tried.add(name)
-        ends = part_points(joined, num_parts)
-        for part, end in (old.first, old.second, new.first, new.second):
-            ends[:, part, end] = alone[:, part, end]
-        start = assemble(ends, weights, joined.radii[:num_parts], trial, links)
-        figure = fit_figure(start, evidence, settings)
-        misfit = misfit_per_frame(figure, evidence, settings)
-        if surely_above(best - misfit, least):
-            chosen, joined, best = trial, figure, misfit
-            listed = exchanges(chosen, links, distances, num_parts)
-    return chosen
+    now = Met(list(merged), joined, misfit_per_frame(joined, evidence, settings))
+    trials = Trials(links, distances, alone, evidence, settings)
+    while (better := clearly_better(trials, now, least)) is not None:
+        now = better
+    while (better := with_fewer_free_ends(trials, now, least)) is not None:
+        now = better
+    return now.merged
+
+
+def clearly_better(trials: Trials, now: Met, least: float) -> Met | None:
+    """The first exchange that surely saves enough."""
+    return next((found for found in trials.of_exchanges(now) if surely_above(now.misfit - found.misfit, least)), None)
+
+
+def with_fewer_free_ends(trials: Trials, now: Met, least: float) -> Met | None:
+    """The best exchange that joins a free end and explains less by chance at most, and by less than `least`.
+
+    A limb that ends inside the body without meeting anything is as unlikely as one that never shows. Hands and feet
+    stay free: to join them elsewhere costs many times as much. The ends must lie as near each other as those of other
+    joints do: limbs that others cover fold up to fit anywhere.
+    """
+    widest = max((one.distance for one in now.merged), default=0.0)
+    lost = [(one.misfit - now.misfit, one) for one in trials.joining_free_ends(now, widest)]
+    cost = [(middle_of(loss).mean(), one) for loss, one in lost if not surely_above(loss, 0.0)]
+    least_cost, best = min(cost, key=lambda pair: pair[0], default=(np.inf, None))
+    return best if least_cost < least else None
+
+
+def num_free_ends(merged: Sequence[Connection], links: Sequence[Connection], num_parts: int) -> int:
+    """How many ends of parts meet no other."""
+    point = keypoints_of_ends(num_parts, list(merged))
+    alone = np.bincount(point.reshape(-1)) == 1
+    return int(alone.sum()) - len(
+        {point[end] for link in links for end in (link.first, link.second) if alone[point[end]]}
+    )
 
 
 def surely_above(gains: Float[np.ndarray, " T"], least: float) -> bool:
@@ -66,9 +137,14 @@ def surely_above(gains: Float[np.ndarray, " T"], least: float) -> bool:
 
     The tenths of the frames that gain most and least do not count: there the ends of a limb may have been exchanged.
     """
-    tenth = len(gains) // 10
-    middle = np.sort(gains)[tenth : len(gains) - tenth]
+    middle = middle_of(gains)
     return bool(middle.mean() > max(least, CERTAIN * middle.std() / np.sqrt(len(middle))))
+
+
+def middle_of(gains: Float[np.ndarray, " T"]) -> Float[np.ndarray, " M"]:
+    """All but the tenths at both ends."""
+    tenth = len(gains) // 10
+    return np.sort(gains)[tenth : len(gains) - tenth]
 
 
 def exchanges(
