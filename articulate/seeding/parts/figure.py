@@ -80,6 +80,7 @@ def decide_figure(found: Appearance, num_keypoints: int, config: SeedConfig) -> 
     discs = round_parts(alone, connections)
     links: list[Connection] = []
     trials, known = connections, {(c.first, c.second) for c in connections}
+    nearest = {c: c for c in connections}  # how the parts of a turned joint met first
     while True:
         merged = [c for c in connections if c not in links]
         joined = fit_figure(assemble(fitted, weights, alone.radii, [*discs, *merged], links), evidence, settings)
@@ -94,9 +95,12 @@ def decide_figure(found: Appearance, num_keypoints: int, config: SeedConfig) -> 
         best, turned = best_use(trial, trials, gains)
         if turned is not None and (turned.first, turned.second) not in known:
             known.add((turned.first, turned.second))
+            nearest[turned] = nearest[best]
             connections, trials = ([turned if c is best else c for c in some] for some in (connections, trials))
             continue
-        links.append(best)
+        # Turning did not spare this joint a hidden limb, and pixels that spoke for it are the limb's.
+        links.append(nearest[best])
+        connections = [nearest[best] if c is best else c for c in connections]
         # A joint that saves next to nothing now will not when its neighbours are freed.
         trials = [c for c, gain in zip(trials, gains, strict=True) if gain >= 0.7 * least and c is not best]
     met = exchange_connections([*discs, *merged], links, distances, start, fitted[few], sample, short, least)
