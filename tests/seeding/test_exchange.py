@@ -10,6 +10,7 @@ from articulate.seeding.parts.exchange import (
     surely_above,
     way_between,
 )
+from articulate.seeding.parts.hidden import Trial
 from articulate.seeding.parts.tree import Connection, assemble, keypoints_of_ends
 
 SIZE = 40
@@ -47,11 +48,11 @@ def test_limbs_that_meet_at_a_covered_hub_are_joined_there():
     wrong = [Connection((0, 0), (1, 0), 0.2), Connection((0, 1), (2, 1), 0.9)]
     distances = {((0, 0), (1, 0)): 0.2, ((0, 1), (2, 1)): 0.9, ((0, 0), (2, 0)): 1.3, ((1, 0), (2, 0)): 1.4}
     joined = fit_figure(assemble(seen, np.ones((20, 3)), radii, wrong, []), evidence, settings)
-    found = exchange_connections(wrong, [], distances, joined, seen, evidence, settings, 0.1)
+    found = exchange_connections(Trial(wrong, [], joined, seen, evidence, settings), distances, 0.1)
     hub = keypoints_of_ends(3, found)[:, 0]
     assert (hub == hub[0]).all()
     right = fit_figure(assemble(seen, np.ones((20, 3)), radii, found, []), evidence, settings)
-    assert exchange_connections(found, [], distances, right, seen, evidence, settings, 0.1) == found
+    assert exchange_connections(Trial(found, [], right, seen, evidence, settings), distances, 0.1) == found
 
 
 def test_a_limb_shorter_than_it_is_wide_lies_between_two_others():
@@ -69,10 +70,10 @@ def test_a_limb_shorter_than_it_is_wide_lies_between_two_others():
     distances = {((0, 1), (1, 0)): 0.6, ((0, 1), (2, 0)): 1.0, ((1, 1), (2, 0)): 0.7, ((1, 0), (2, 0)): 0.9}
     joined = fit_figure(assemble(ends, np.ones((20, 3)), radii, wrong, []), evidence, settings)
     assert num_free_ends(wrong, [], 3) == 3 and num_free_ends(wrong, [Connection((1, 1), (2, 1), 1.0)], 3) == 1
-    found = exchange_connections(wrong, [], distances, joined, ends, evidence, settings, 20.0)
+    found = exchange_connections(Trial(wrong, [], joined, ends, evidence, settings), distances, 20.0)
     assert {(one.first, one.second) for one in found} == {((0, 1), (1, 0)), ((1, 1), (2, 0))}
     hands = {((0, 0), (2, 1)): 0.2}  # free ends that do show are not joined, however often they are near
-    assert exchange_connections(found, [], hands, joined, ends, evidence, settings, 0.5) == found
+    assert exchange_connections(Trial(found, [], joined, ends, evidence, settings), hands, 0.5) == found
 
 
 def test_exchanges_break_the_circle_that_a_new_connection_closes_and_leave_links_alone():

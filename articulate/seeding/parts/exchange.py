@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from articulate.seeding.capsule_fit import Evidence, Figure, FitSettings, fit_figure
+from articulate.seeding.parts.hidden import Trial
 from articulate.seeding.parts.tree import (
     Connection,
     End,
@@ -79,24 +80,14 @@ def exchanged(merged: Sequence[Connection], old: Connection, new: Connection) ->
     return [one for one in merged if one is not old] + [new]
 
 
-def exchange_connections(
-    merged: Sequence[Connection],
-    links: list[Connection],
-    distances: Mapping[tuple[End, End], float],
-    joined: Figure,
-    alone: Float[np.ndarray, "T P 2 2"],
-    evidence: Evidence,
-    settings: FitSettings,
-    least: float,
-) -> list[Connection]:
-    """`merged` after every exchange of one of its connections for another that saves `least` pixels a frame for sure.
+def exchange_connections(trial: Trial, distances: Mapping[tuple[End, End], float], least: float) -> list[Connection]:
+    """What meets in `trial` after every exchange of one connection that surely saves `least` pixels a frame.
 
-    Then ends that meet nothing are joined where pixels do not speak against it. `joined` is the figure of `merged` and
-    `links` in the frames of `evidence`, `alone` the ends of every part fitted on its own there. Links stay, and with
-    them the number of keypoints, so that misfits can be compared.
+    Then ends that meet nothing are joined where pixels do not speak against it. Links stay, and with them the number of
+    keypoints, so that misfits can be compared.
     """
-    now = Met(list(merged), joined, misfit_per_frame(joined, evidence, settings))
-    trials = Trials(links, distances, alone, evidence, settings)
+    now = Met(trial.merged, trial.joined, trial.misfit(trial.joined))
+    trials = Trials(trial.links, distances, trial.alone, trial.evidence, trial.settings)
     while (better := clearly_better(trials, now, least)) is not None:
         now = better
     while (better := with_fewer_free_ends(trials, now, least)) is not None:

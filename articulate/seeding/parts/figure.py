@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from articulate.seeding.appearance import Appearance
 from articulate.seeding.budget import limb_lengths
@@ -49,9 +49,48 @@ class PartFigure:
         return assemble(ends, weights, self.radii, [*self.discs, *self.merged], self.links)
 
 
-def take(found: Appearance, frames: Int[np.ndarray, " N"]) -> tuple[Evidence, Float[np.ndarray, "N P 2 2"]]:
-    """Evidence and ends at some frames."""
-    return found.evidence.take(frames), found.ends[frames]
+@dataclass(frozen=True)
+class Sample:
+    """Frames that decide, and the ends of all parts, fitted there alone; `few` of the frames are enough for trials."""
+
+    evidence: Evidence
+    alone: Figure
+    visible: Bool[np.ndarray, "N P"]
+    few: Int[np.ndarray, " F"]
+    settings: FitSettings
+    short: FitSettings
+
+    @property
+    def ends(self) -> Float[np.ndarray, "N P 2 2"]:
+        """Both ends of every part, fitted alone."""
+        return self.alone.points.reshape(*self.visible.shape, 2, 2)
+
+    def joined(self, merged: list[Connection], links: list[Connection]) -> Figure:
+        """The figure of these connections, fitted to all frames."""
+        weights = np.where(self.visible, 1.0, HIDDEN_WEIGHT)
+        start = assemble(self.ends, weights, self.alone.radii, merged, links)
+        return fit_figure(start, self.evidence, self.settings)
+
+    def trial(self, merged: list[Connection], links: list[Connection], joined: Figure) -> Trial:
+        """The same, fitted a little more to the few frames: what trials start from."""
+        evidence = self.evidence.take(self.few)
+        start = fit_figure(replace(joined, points=joined.points[self.few]), evidence, self.short)
+        return Trial(merged, links, start, self.ends[self.few], evidence, self.short)
+
+
+def sample_frames(found: Appearance, config: SeedConfig) -> Sample:
+    """Frames spread over all clips, every part fitted on its own."""
+    num_frames = len(found.visible)
+    some = np.unique(np.linspace(0, num_frames - 1, min(config.sample_frames, num_frames)).astype(np.int64))
+    evidence = found.evidence.take(some)
+    # Frames of a sample are too far apart in time to be smooth.
+    settings = FitSettings(steps=config.decide_steps, smoothness=0.0)
+    thickness = np.nanmedian(found.moments.thickness, axis=0)
+    radii = np.repeat(np.maximum(0.5 * np.nan_to_num(thickness, nan=1.4), 0.7)[:, None], 2, axis=1)
+    alone = fit_parts(found.ends[some], radii, evidence, settings)
+    few = np.unique(np.linspace(0, len(some) - 1, min(config.trial_frames, len(some))).astype(np.int64))
+    short = FitSettings(steps=config.trial_steps, smoothness=0.0, softness=(1.0, settings.softness[1]))
+    return Sample(evidence, alone, found.visible[some], few, settings, short)
 
 
 def decide_figure(found: Appearance, num_keypoints: int, config: SeedConfig) -> PartFigure | str:
@@ -59,57 +98,54 @@ def decide_figure(found: Appearance, num_keypoints: int, config: SeedConfig) -> 
 
     A sentence instead where most of the body does not hang together.
     """
-    num_frames, num_parts = found.visible.shape
-    some = np.unique(np.linspace(0, num_frames - 1, min(config.sample_frames, num_frames)).astype(np.int64))
-    evidence, ends = take(found, some)
-    # Frames of a sample are too far apart in time to be smooth.
-    settings = FitSettings(steps=config.decide_steps, smoothness=0.0)
-    thickness = np.nanmedian(found.moments.thickness, axis=0)
-    radii = np.repeat(np.maximum(0.5 * np.nan_to_num(thickness, nan=1.4), 0.7)[:, None], 2, axis=1)
-    alone = fit_parts(ends, radii, evidence, settings)
-    fitted = alone.points.reshape(ends.shape)
-    distances = end_distances(fitted, alone.radii, found.visible[some], contact_share(found.contacts), config.contact)
+    num_parts = found.visible.shape[1]
+    sample = sample_frames(found, config)
+    share = contact_share(found.contacts)
+    distances = end_distances(sample.ends, sample.alone.radii, sample.visible, share, config.contact)
     connections = connect_ends(distances, num_parts)
     if len(connections) < num_parts - 1:
         return f"{num_parts} colours, but only {len(connections)} lasting contacts between them"
-    weights = np.where(found.visible[some], 1.0, HIDDEN_WEIGHT)
-    few = np.unique(np.linspace(0, len(some) - 1, min(config.trial_frames, len(some))).astype(np.int64))
-    short = FitSettings(steps=config.trial_steps, smoothness=0.0, softness=(1.0, settings.softness[1]))
-    sample = evidence.take(few)
-    least = config.hidden_limb * evidence.labels.shape[1] / 64
-    discs = round_parts(alone, connections)
+    least = config.hidden_limb * sample.evidence.labels.shape[1] / 64
+    discs = round_parts(sample.alone, connections)
+    # P parts with P - 1 joints make P + 1 keypoints.
+    room = num_keypoints - (num_parts + 1 - len(discs))
+    trial, joined = find_hidden_limbs(sample, connections, discs, room, least)
+    met = exchange_connections(trial, distances, least)
+    if met != trial.merged:
+        joined = sample.joined(met, trial.links)
+    needed = discs[: max(0, len(discs) - max(0, room - len(trial.links)))]
+    merged = [c for c in met if c not in discs]
+    links = measured_links(trial.links, found, sample.alone.radii)
+    return PartFigure(merged, links, joined.radii[:num_parts], needed)
+
+
+def find_hidden_limbs(
+    sample: Sample, connections: list[Connection], discs: list[Connection], room: int, least: float
+) -> tuple[Trial, Figure]:
+    """Joints freed one after the other, at most `room`, while that saves `least` pixels a frame; and the figure."""
     links: list[Connection] = []
-    trials, known = connections, {(c.first, c.second) for c in connections}
+    trials, known = connections, set(connections)
     nearest = {c: c for c in connections}  # how the parts of a turned joint met first
     while True:
-        merged = [c for c in connections if c not in links]
-        joined = fit_figure(assemble(fitted, weights, alone.radii, [*discs, *merged], links), evidence, settings)
-        start = fit_figure(replace(joined, points=joined.points[few]), sample, short)
-        room = num_keypoints - (num_parts + 1 - len(discs) + len(links))
-        if room <= 0 or not trials:
-            break
-        trial = Trial([*discs, *merged], links, start, fitted[few], sample, short)
+        merged = [*discs, *(c for c in connections if c not in links)]
+        joined = sample.joined(merged, links)
+        trial = sample.trial(merged, links, joined)
+        if len(links) >= room or not trials:
+            return trial, joined
         gains = [trial.gain_of_link(c) for c in trials]
         if max(gains) < least:
-            break
+            return trial, joined
         best, turned = best_use(trial, trials, gains)
-        if turned is not None and (turned.first, turned.second) not in known:
-            known.add((turned.first, turned.second))
+        if turned is not None and turned not in known:
+            known.add(turned)
             nearest[turned] = nearest[best]
             connections, trials = ([turned if c is best else c for c in some] for some in (connections, trials))
             continue
         # Turning did not spare this joint a hidden limb, and pixels that spoke for it are the limb's.
-        links.append(nearest[best])
+        links = [*links, nearest[best]]
         connections = [nearest[best] if c is best else c for c in connections]
         # A joint that saves next to nothing now will not when its neighbours are freed.
         trials = [c for c, gain in zip(trials, gains, strict=True) if gain >= 0.7 * least and c is not best]
-    met = exchange_connections([*discs, *merged], links, distances, start, fitted[few], sample, short, least)
-    if met != [*discs, *merged]:
-        joined = fit_figure(assemble(fitted, weights, alone.radii, met, links), evidence, settings)
-    needed = discs[: max(0, len(discs) - max(0, room))]
-    return PartFigure(
-        [c for c in met if c not in discs], measured_links(links, found, alone.radii), joined.radii[:num_parts], needed
-    )
 
 
 def measured_links(links: list[Connection], found: Appearance, radii: Float[np.ndarray, "P 2"]) -> list[Connection]:
