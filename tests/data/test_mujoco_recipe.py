@@ -96,6 +96,20 @@ def test_the_recipe_runs_as_a_script_beside_the_library_it_is_named_after(arm, t
     assert len(store.clips) == 2 and store.has_masks
 
 
+def test_strong_lamps_do_not_overexpose(tmp_path):
+    """A limb of one colour keeps its hue where a lamp shines on it from the front."""
+    path = tmp_path / "arm.xml"
+    lamps = (
+        '<light dir="0 0 -1" diffuse="1 1 1"/><light dir="0 1 0" diffuse="1 1 1"/><light dir="0 -1 0" diffuse="1 1 1"/>'
+    )
+    path.write_text(ARM.replace('<light pos="0 0 3"/>', lamps))
+    store = make(tmp_path / "store", model=path, size=48, num_clips=1, num_frames=4, colours="limbs")
+    masks = store.masks(0)
+    assert masks is not None
+    inside = np.asarray(store.frames(0))[np.asarray(masks) == 255]
+    assert (inside.max(1) == 255).mean() < 0.05
+
+
 def test_the_models_at_hand(shared_data, tmp_path):
     hand = shared_data / "models_dev" / "shadow_hand" / "right_hand.xml"
     if not hand.is_file():

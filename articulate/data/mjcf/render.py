@@ -177,10 +177,23 @@ def prepare_look(body: Body, options: MujocoOptions) -> Int[np.ndarray, " geoms"
     light = model.vis.headlight
     light.ambient[:] = np.maximum(light.ambient, HEADLIGHT["ambient"])
     light.diffuse[:] = np.maximum(light.diffuse, HEADLIGHT["diffuse"])
+    expose(model)
     if options.colours == "limbs":
         model.geom_matid[:] = -1
         model.geom_rgba[:, :3] = distinct_colours(len(body.bodies))[np.maximum(segments, 0)]
     return segments
+
+
+def expose(model: mujoco.MjModel) -> None:
+    """Dim all lights alike where a white face turned to all of them would be brighter than white.
+
+    Where the brightest channel is cut off, a limb changes its hue with the light.
+    """
+    headlight = model.vis.headlight
+    brightest = headlight.ambient + headlight.diffuse + (model.light_ambient + model.light_diffuse).sum(0)
+    share = 1.0 / max(1.0, float(brightest.max()))
+    for intensity in (headlight.ambient, headlight.diffuse, model.light_ambient, model.light_diffuse):
+        intensity[:] *= share
 
 
 def fitted_camera(xyz: Float[np.ndarray, "T K 3"], options: MujocoOptions, radius: float, depth: float) -> SceneCamera:
