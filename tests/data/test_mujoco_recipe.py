@@ -99,9 +99,8 @@ def test_the_recipe_runs_as_a_script_beside_the_library_it_is_named_after(arm, t
 def test_strong_lamps_do_not_overexpose(tmp_path):
     """A limb of one colour keeps its hue where a lamp shines on it from the front."""
     path = tmp_path / "arm.xml"
-    lamps = (
-        '<light dir="0 0 -1" diffuse="1 1 1"/><light dir="0 1 0" diffuse="1 1 1"/><light dir="0 -1 0" diffuse="1 1 1"/>'
-    )
+    ways = ("0 0 -1", "0 1 0", "0 -1 0")
+    lamps = "".join(f'<light directional="true" dir="{way}" diffuse="1 1 1"/>' for way in ways)
     path.write_text(ARM.replace('<light pos="0 0 3"/>', lamps))
     store = make(tmp_path / "store", model=path, size=48, num_clips=1, num_frames=4, colours="limbs")
     masks = store.masks(0)
