@@ -8,15 +8,12 @@ import networkx as nx
 import numpy as np
 from jaxtyping import Float
 
-from articulate.seeding.capsule_fit import Evidence, Figure, FitSettings, fit_figure
+from articulate.seeding.capsule_fit import Figure
 from articulate.seeding.parts.hidden import Trial
 from articulate.seeding.parts.tree import (
     Connection,
     End,
-    assemble,
     keypoints_of_ends,
-    misfit_per_frame,
-    part_points,
 )
 
 FARTHER = 2.0  # half-widths by which a better joint may look wider: a cover that is one limb thick
@@ -35,44 +32,42 @@ class Met:
 
 @dataclass
 class Trials:
-    """Fits figures whose parts meet differently, each once; `alone` are the ends of every part fitted on its own."""
+    """Fits figures whose parts meet differently, each once."""
 
-    links: list[Connection]
+    trial: Trial
     distances: Mapping[tuple[End, End], float]
-    alone: Float[np.ndarray, "T P 2 2"]
-    evidence: Evidence
-    settings: FitSettings
     tried: set[tuple[int, ...]] = field(default_factory=set)
 
     def of_exchanges(self, now: Met) -> Iterator[Met]:
         """What every exchange makes of `now` that was not tried yet."""
-        for old, new in exchanges(now.merged, self.links, self.distances, self.alone.shape[1]):
+        for old, new in exchanges(now.merged, self.trial.links, self.distances, self.num_parts):
             yield from self.of_exchange(now, old, new)
 
     def joining_free_ends(self, now: Met, widest: float) -> Iterator[Met]:
         """What those exchanges make that leave fewer ends free, by ends at most `widest` apart."""
-        num_parts = self.alone.shape[1]
-        free = num_free_ends(now.merged, self.links, num_parts)
+        links = self.trial.links
+        free = num_free_ends(now.merged, links, self.num_parts)
         self.tried.clear()  # to save nothing by far and to cost little are different things
-        for old, new in exchanges(now.merged, self.links, self.distances, num_parts):
+        for old, new in exchanges(now.merged, links, self.distances, self.num_parts):
             merged = exchanged(now.merged, old, new)
-            if new.distance <= widest and num_free_ends(merged, self.links, num_parts) < free:
+            if new.distance <= widest and num_free_ends(merged, links, self.num_parts) < free:
                 yield from self.of_exchange(now, old, new)
 
     def of_exchange(self, now: Met, old: Connection, new: Connection) -> Iterator[Met]:
         """`now` with one connection in place of another, or nothing where the same ends met in an earlier trial."""
-        num_parts = self.alone.shape[1]
         merged = exchanged(now.merged, old, new)
-        name = tuple(keypoints_of_ends(num_parts, merged).reshape(-1).tolist())
+        name = tuple(keypoints_of_ends(self.num_parts, merged).reshape(-1).tolist())
         if name in self.tried:
             return
         self.tried.add(name)
-        ends = part_points(now.figure, num_parts)
-        for part, end in (old.first, old.second, new.first, new.second):
-            ends[:, part, end] = self.alone[:, part, end]
-        start = assemble(ends, np.ones(ends.shape[:2]), now.figure.radii[:num_parts], merged, self.links)
-        figure = fit_figure(start, self.evidence, self.settings)
-        yield Met(merged, figure, misfit_per_frame(figure, self.evidence, self.settings))
+        freed = (old.first, old.second, new.first, new.second)
+        figure = self.trial.fitted(now.figure, merged, self.trial.links, freed)
+        yield Met(merged, figure, self.trial.misfit(figure))
+
+    @property
+    def num_parts(self) -> int:
+        """P."""
+        return self.trial.alone.shape[1]
 
 
 def exchanged(merged: Sequence[Connection], old: Connection, new: Connection) -> list[Connection]:
@@ -86,8 +81,8 @@ def exchange_connections(trial: Trial, distances: Mapping[tuple[End, End], float
     Then ends that meet nothing are joined where pixels do not speak against it. Links stay, and with them the number of
     keypoints, so that misfits can be compared.
     """
-    now = Met(trial.merged, trial.joined, trial.misfit(trial.joined))
-    trials = Trials(trial.links, distances, trial.alone, trial.evidence, trial.settings)
+    now = Met(trial.merged, trial.joined, trial.misfit_joined)
+    trials = Trials(trial, distances)
     while (better := clearly_better(trials, now, least)) is not None:
         now = better
     while (better := with_fewer_free_ends(trials, now, least)) is not None:

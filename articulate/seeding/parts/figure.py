@@ -57,6 +57,7 @@ class Sample:
     alone: Figure
     visible: Bool[np.ndarray, "N P"]
     few: Int[np.ndarray, " F"]
+    few_evidence: Evidence
     settings: FitSettings
     short: FitSettings
 
@@ -73,9 +74,8 @@ class Sample:
 
     def trial(self, merged: list[Connection], links: list[Connection], joined: Figure) -> Trial:
         """The same, fitted a little more to the few frames: what trials start from."""
-        evidence = self.evidence.take(self.few)
-        start = fit_figure(replace(joined, points=joined.points[self.few]), evidence, self.short)
-        return Trial(merged, links, start, self.ends[self.few], evidence, self.short)
+        start = fit_figure(replace(joined, points=joined.points[self.few]), self.few_evidence, self.short)
+        return Trial(merged, links, start, self.ends[self.few], self.few_evidence, self.short)
 
 
 def sample_frames(found: Appearance, config: SeedConfig) -> Sample:
@@ -90,7 +90,7 @@ def sample_frames(found: Appearance, config: SeedConfig) -> Sample:
     alone = fit_parts(found.ends[some], radii, evidence, settings)
     few = np.unique(np.linspace(0, len(some) - 1, min(config.trial_frames, len(some))).astype(np.int64))
     short = FitSettings(steps=config.trial_steps, smoothness=0.0, softness=(1.0, settings.softness[1]))
-    return Sample(evidence, alone, found.visible[some], few, settings, short)
+    return Sample(evidence, alone, found.visible[some], few, evidence.take(few), settings, short)
 
 
 def decide_figure(found: Appearance, num_keypoints: int, config: SeedConfig) -> PartFigure | str:

@@ -1,13 +1,15 @@
 """Where a limb is hidden: joints whose ends are freed to part, and what they would save if only other ends met."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
 
 from articulate.seeding.capsule_fit import Evidence, Figure, FitSettings, fit_figure
-from articulate.seeding.parts.tree import Connection, assemble, misfit_per_frame, part_points
+from articulate.seeding.parts.tree import Connection, End, assemble, misfit_per_frame, part_points
 
 
 @dataclass(frozen=True)
@@ -22,19 +24,28 @@ class Trial:
     settings: FitSettings
 
     def gain(self, merged: list[Connection], links: list[Connection], freed: Connection) -> float:
-        """Pixels a frame that other connections save; the four ends of `freed`'s parts start where they are alone.
+        """Pixels a frame that other connections save; the two ends of `freed` start where they are alone.
 
         The tenth of the frames that gains most does not count: there the two ends of a limb may have been taken for
         each other.
         """
-        num_parts = self.alone.shape[1]
-        ends = part_points(self.joined, num_parts)
-        for part, end in (freed.first, freed.second):
-            ends[:, part, end] = self.alone[:, part, end]
-        start = assemble(ends, np.ones(ends.shape[:2]), self.joined.radii[:num_parts], merged, links)
-        fitted = fit_figure(start, self.evidence, self.settings)
-        gains = self.misfit(self.joined) - self.misfit(fitted)
+        fitted = self.fitted(self.joined, merged, links, (freed.first, freed.second))
+        gains = self.misfit_joined - self.misfit(fitted)
         return float(np.sort(gains)[: max(1, round(0.9 * len(gains)))].mean())
+
+    def fitted(self, figure: Figure, merged: list[Connection], links: list[Connection], freed: Iterable[End]) -> Figure:
+        """A figure fitted again with other connections; the `freed` ends start where they are alone."""
+        num_parts = self.alone.shape[1]
+        ends = part_points(figure, num_parts)
+        for part, end in freed:
+            ends[:, part, end] = self.alone[:, part, end]
+        start = assemble(ends, np.ones(ends.shape[:2]), figure.radii[:num_parts], merged, links)
+        return fit_figure(start, self.evidence, self.settings)
+
+    @cached_property
+    def misfit_joined(self) -> Float[np.ndarray, " T"]:
+        """Misfit of the figure that all trials are compared with."""
+        return self.misfit(self.joined)
 
     def misfit(self, figure: Figure) -> Float[np.ndarray, " T"]:
         """Misfit of every frame in pixels."""
