@@ -54,3 +54,24 @@ def test_the_rim_of_the_body_is_cleared_of_the_background():
     frames[0, 2:6, 2] = np.rint(0.6 * 255 * RED + 0.4 * 128)
     found = foreground_colours(frames, masks)
     assert np.abs(found[0, 3, 2] - RED).max() < 0.02
+
+
+def test_a_small_limb_has_its_own_colour_beside_a_large_one_of_nearly_the_same():
+    rng = np.random.default_rng(0)
+    violet, pink = np.array([0.18, -0.16]), np.array([0.235, -0.09])  # 0.09 apart
+    chroma = np.tile(violet, (4, 32, 32, 1))
+    chroma[:, 8:28, 8:14] = pink  # one pixel for eight
+    chroma += rng.normal(scale=0.005, size=chroma.shape)
+    parts = find_colour_parts(chroma.astype(np.float32), np.ones((4, 32, 32), bool))
+    assert len(parts.centres) == 2
+    assert min(np.linalg.norm(parts.centres - pink, axis=1)) < 0.02
+
+
+def test_a_rugged_streak_of_one_colour_is_one_part():
+    rng = np.random.default_rng(0)
+    paler = np.repeat(rng.uniform(0.5, 1.0, (4, 8, 8, 1)), 4, axis=1).repeat(
+        4, axis=2
+    )  # blocks, as video is compressed
+    chroma = paler * np.array([0.5, 0.3]) + rng.normal(scale=0.005, size=(4, 32, 32, 2))
+    parts = find_colour_parts(chroma.astype(np.float32), np.ones((4, 32, 32), bool))
+    assert len(parts.centres) <= 2
