@@ -17,6 +17,7 @@ from articulate.seeding.config import SeedConfig
 from articulate.seeding.depth_order import find_depth_order
 from articulate.seeding.parts.contacts import visible_share
 from articulate.seeding.parts.figure import PartFigure, decide_figure
+from articulate.seeding.parts.hubs import with_fewer_points
 
 HIDDEN_SCORE = 0.05
 KEPT_LENGTH = 0.5  # a fit hardly shortens what was measured from a part's own pixels, unless it fails
@@ -74,13 +75,15 @@ def finish_seeds(
 ) -> Seeds:
     """The decided figure fitted to all frames, within the number of keypoints, in the image frame."""
     settings = FitSettings(steps=config.steps)
-    figure = contract_shortest(decided.figure_of_all_frames(found), num_keypoints)
+    spare = len(decided.hubs) + len(decided.heels)
+    figure = contract_shortest(decided.figure_of_all_frames(found), num_keypoints + spare)
     figure = with_lengths_of(figure, fit_figure(figure, found.evidence, settings))
     loss, _, _ = evaluate(figure, found.evidence, settings.softness[1], settings.foreign)
     misfit = float(loss.sum() / max(1.0, found.evidence.mask.sum()))
     confidence = found.explained * float(np.exp(-2.0 * misfit))
     score = keypoint_scores(figure, found)
     order = find_depth_order(figure, found.evidence, found.rows, store.image_size)
+    figure, score, order = with_fewer_points(figure, score, order, decided.hubs, decided.heels)
     if config.when_fewer == "split":
         figure, score = split_longest(figure, score, num_keypoints)
     size = store.image_size

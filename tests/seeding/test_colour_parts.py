@@ -5,6 +5,7 @@ import numpy as np
 from articulate.seeding.parts.colour import (
     UNSURE,
     chromaticity,
+    drop_specks,
     find_colour_parts,
     foreground_colours,
     label_pixels,
@@ -75,3 +76,17 @@ def test_a_rugged_streak_of_one_colour_is_one_part():
     chroma = paler * np.array([0.5, 0.3]) + rng.normal(scale=0.005, size=(4, 32, 32, 2))
     parts = find_colour_parts(chroma.astype(np.float32), np.ones((4, 32, 32), bool))
     assert len(parts.centres) <= 2
+
+
+def test_a_piece_cut_off_by_a_limb_in_front_is_kept_and_a_thin_one_is_not():
+    labels = np.zeros((1, 12, 12), np.int64)
+    labels[0, :, 7] = 1  # an arm before the chest
+    labels[0, :, 10:] = 1
+    labels[0, 5:, 8:10] = 1  # what is left beyond it is two pixels wide
+    wide = labels.copy()
+    wide[0, :3, 8:11] = 0
+    drop_specks(labels)
+    drop_specks(wide)
+    assert (labels[0, :5, 8:10] == UNSURE).all()
+    assert (wide[0, :3, 8:11] == 0).all()
+    assert (labels[0, :, :7] == 0).all()

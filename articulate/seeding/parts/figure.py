@@ -11,7 +11,9 @@ from articulate.seeding.capsule_fit import Evidence, Figure, FitSettings, fit_fi
 from articulate.seeding.config import SeedConfig
 from articulate.seeding.parts.contacts import contact_share
 from articulate.seeding.parts.exchange import exchange_connections
+from articulate.seeding.parts.heels import joints_beside
 from articulate.seeding.parts.hidden import Trial, best_use
+from articulate.seeding.parts.hubs import affordable, hubs_of
 from articulate.seeding.parts.orientation import settle_ends
 from articulate.seeding.parts.tree import (
     Connection,
@@ -29,13 +31,16 @@ ROUND = 0.5  # length of a part, in half-widths, below which it has no axis
 class PartFigure:
     """What was decided: ends that are one point, ends with a hidden limb between them, half-widths of the parts.
 
-    `discs` join the two ends of a part that is a disc: its limb runs from a point to itself.
+    `discs` join the two ends of a part that is a disc: its limb runs from a point to itself. `hubs` number parts whose
+    ends are joined in their middle once they are fitted, `heels` are joints along the last limb that comes second.
     """
 
     merged: list[Connection]
     links: list[Connection]
     radii: Float[np.ndarray, "P 2"]
     discs: list[Connection]
+    hubs: list[int]
+    heels: list[Connection]
 
     @property
     def num_parts(self) -> int:
@@ -45,8 +50,8 @@ class PartFigure:
     def figure_of_all_frames(self, found: Appearance) -> Figure:
         """The figure over the measured ends of all frames, settled over time, not fitted yet."""
         weights = np.where(found.visible, 1.0, HIDDEN_WEIGHT)
-        ends = settle_ends(found, [*self.merged, *self.links])
-        return assemble(ends, weights, self.radii, [*self.discs, *self.merged], self.links)
+        ends = settle_ends(found, [*self.merged, *self.links, *self.heels])
+        return assemble(ends, weights, self.radii, [*self.discs, *self.merged], [*self.links, *self.heels])
 
 
 @dataclass(frozen=True)
@@ -109,28 +114,41 @@ def decide_figure(found: Appearance, num_keypoints: int, config: SeedConfig) -> 
     discs = round_parts(sample.alone, connections)
     # P parts with P - 1 joints make P + 1 keypoints.
     room = num_keypoints - (num_parts + 1 - len(discs))
-    trial, joined = find_hidden_limbs(sample, connections, discs, room, least)
+    joined = sample.joined([*discs, *connections], [])
+    heels = joints_beside(sample.trial([*discs, *connections], [], joined), connections, least)
+    trial, joined = find_hidden_limbs(sample, connections, discs, heels, room, least)
     met = exchange_connections(trial, distances, least)
     if met != trial.merged:
         joined = sample.joined(met, trial.links)
-    needed = discs[: max(0, len(discs) - max(0, room - len(trial.links)))]
+    needed = discs[: max(0, len(discs) - max(0, room + len(heels) - len(trial.links)))]
     merged = [c for c in met if c not in discs]
-    links = measured_links(trial.links, found, sample.alone.radii)
-    return PartFigure(merged, links, joined.radii[:num_parts], needed)
+    links = measured_links(trial.links[len(heels) :], found, sample.alone.radii)
+    hubs = hubs_of([*met, *heels], links, num_parts)[: max(0, len(links) - room)]
+    return PartFigure(merged, links, joined.radii[:num_parts], needed, hubs, heels)
 
 
 def find_hidden_limbs(
-    sample: Sample, connections: list[Connection], discs: list[Connection], room: int, least: float
+    sample: Sample,
+    connections: list[Connection],
+    discs: list[Connection],
+    heels: list[Connection],
+    room: int,
+    least: float,
 ) -> tuple[Trial, Figure]:
-    """Joints freed one after the other, at most `room`, while that saves `least` pixels a frame; and the figure."""
+    """Joints freed one after the other, at most `room`, while that saves `least` pixels a frame; and the figure.
+
+    A part that becomes a hub makes room for one more. Links of the trial are `heels`, then hidden limbs.
+    """
+    connections = [c for c in connections if {c.first, c.second} not in [{h.first, h.second} for h in heels]]
     links: list[Connection] = []
     trials, known = connections, set(connections)
     nearest = {c: c for c in connections}  # how the parts of a turned joint met first
     while True:
         merged = [*discs, *(c for c in connections if c not in links)]
-        joined = sample.joined(merged, links)
-        trial = sample.trial(merged, links, joined)
-        if len(links) >= room or not trials:
+        joined = sample.joined(merged, [*heels, *links])
+        trial = sample.trial(merged, [*heels, *links], joined)
+        trials = affordable(trials, [*merged, *heels], links, room, sample.visible.shape[1])
+        if not trials:
             return trial, joined
         gains = [trial.gain_of_link(c) for c in trials]
         if max(gains) < least:

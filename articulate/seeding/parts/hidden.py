@@ -24,13 +24,16 @@ class Trial:
     settings: FitSettings
 
     def gain(self, merged: list[Connection], links: list[Connection], freed: Connection) -> float:
-        """Pixels a frame that other connections save; the two ends of `freed` start where they are alone.
+        """Pixels a frame that other connections save; the two ends of `freed` start where they are alone."""
+        return self.saved_by(self.fitted(self.joined, merged, links, (freed.first, freed.second)))
+
+    def saved_by(self, figure: Figure) -> float:
+        """Pixels a frame that another figure saves.
 
         The tenth of the frames that gains most does not count: there the two ends of a limb may have been taken for
         each other.
         """
-        fitted = self.fitted(self.joined, merged, links, (freed.first, freed.second))
-        gains = self.misfit_joined - self.misfit(fitted)
+        gains = self.misfit_joined - self.misfit(figure)
         return float(np.sort(gains)[: max(1, round(0.9 * len(gains)))].mean())
 
     def fitted(self, figure: Figure, merged: list[Connection], links: list[Connection], freed: Iterable[End]) -> Figure:
@@ -53,8 +56,13 @@ class Trial:
 
     def gain_of_link(self, connection: Connection) -> float:
         """Pixels a frame that a hidden limb in place of a connection saves: its two ends need not meet any more."""
+        return self.saved_by(self.freed(connection))
+
+    def freed(self, connection: Connection) -> Figure:
+        """The figure with a hidden limb in place of a connection."""
         rest = [c for c in self.merged if c is not connection]
-        return self.gain(rest, [*self.links, connection], connection)
+        ends = (connection.first, connection.second)
+        return self.fitted(self.joined, rest, [*self.links, connection], ends)
 
     def best_turn(self, connection: Connection) -> tuple[float, Connection]:
         """Pixels a frame saved where the same two parts meet at other ends, as it saves most, and how they meet."""
