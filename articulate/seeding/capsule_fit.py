@@ -33,12 +33,17 @@ class Figure:
 
 @dataclass(frozen=True)
 class FitSettings:
-    """Steps of Adam, its first step in pixels, softness from first to last, weights in units of one pixel's misfit."""
+    """Steps of Adam, its first step in pixels, softness from first to last, weights in units of one pixel's misfit.
+
+    `foreign` is the weight of pixels of other parts; over a fit it falls to the share `release` of that. It keeps limbs
+    from wandering under others, and draws the ends that others cover back to where they show.
+    """
 
     steps: int = 80
     rate: float = 0.4
     softness: tuple[float, float] = (2.0, 0.6)
     foreign: float = 0.05
+    release: float = 1.0
     smoothness: float = 0.05
 
 
@@ -79,7 +84,8 @@ def fit_figure(figure: Figure, evidence: Evidence, settings: FitSettings) -> Fig
         softness = settings.softness[0] * (settings.softness[1] / settings.softness[0]) ** progress
         rate = settings.rate * (1.0 - 0.9 * progress)
         now = replace(figure, points=points, radii=np.exp(log_radii))
-        _, by_points, by_radii = evaluate(now, evidence, softness, settings.foreign)
+        foreign = settings.foreign * settings.release**progress
+        _, by_points, by_radii = evaluate(now, evidence, softness, foreign)
         by_points = by_points + settings.smoothness * smoothness_gradient(points, evidence.clip)
         points = points - adam(by_points, moments[0], moments[1], step, rate)
         log_radii = log_radii - adam(by_radii * now.radii, moments[2], moments[3], step, 0.1 * rate)

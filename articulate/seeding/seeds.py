@@ -20,6 +20,9 @@ from articulate.seeding.parts.figure import PartFigure, decide_figure
 from articulate.seeding.parts.hubs import with_fewer_points
 
 HIDDEN_SCORE = 0.05
+# Share of the price for reaching over other parts that is left when the last fit ends: joints then lie where covered
+# limbs would meet, not where they cease to show. Some of it must stay, or limbs that never show drift.
+RELEASE = 0.04
 KEPT_LENGTH = 0.5  # a fit hardly shortens what was measured from a part's own pixels, unless it fails
 
 
@@ -74,7 +77,7 @@ def finish_seeds(
     config: SeedConfig,
 ) -> Seeds:
     """The decided figure fitted to all frames, within the number of keypoints, in the image frame."""
-    settings = FitSettings(steps=config.steps)
+    settings = FitSettings(steps=config.steps, release=RELEASE)
     spare = len(decided.hubs) + len(decided.heels)
     figure = contract_shortest(decided.figure_of_all_frames(found), num_keypoints + spare)
     figure = with_lengths_of(figure, fit_figure(figure, found.evidence, settings))

@@ -53,6 +53,24 @@ def test_a_bent_limb_is_found_again_from_a_bad_start():
     assert np.abs(fitted.radii.mean(1) - radii).max() < 0.6
 
 
+def test_a_joint_under_a_thick_limb_lies_where_the_limbs_would_meet_once_the_price_of_covers_is_released():
+    """Two limbs whose corner is covered: the price of reaching under the cover cuts the corner."""
+    draw = np.random.default_rng(3)
+    hub, angle = np.full((8, 2), SIZE / 2), draw.uniform(0, 2 * np.pi, 8)
+    along = [np.stack([np.cos(a), np.sin(a)], -1) for a in (angle, angle + draw.uniform(1.0, 1.6, 8))]
+    truth = np.stack([hub - 6, hub + 6, hub + 14 * along[0], hub, hub + 14 * along[1]], 1)
+    edges = np.array([[0, 1], [2, 3], [3, 4]])
+    labels = capsule_labels(truth, edges, np.array([6.0, 2.0, 2.0]))
+    evidence = Evidence(labels, (labels >= 0).astype(np.float32), np.zeros(8, np.int64))
+    start = Figure(truth + draw.standard_normal(truth.shape), edges, np.full((3, 2), 2.5), np.arange(3))
+
+    def error(release: float) -> float:
+        fitted = fit_figure(start, evidence, FitSettings(steps=120, smoothness=0.0, release=release))
+        return float(np.linalg.norm(fitted.points - truth, axis=-1)[:, 3].mean())
+
+    assert error(0.04) < 0.65 * error(1.0)
+
+
 def test_contracting_and_splitting_keep_a_tree_and_the_number_asked_for():
     points = np.cumsum(np.random.default_rng(2).uniform(1, 6, (4, 7, 2)), axis=1)
     edges = np.array([[0, 1], [1, 2], [2, 3], [2, 4], [4, 5], [2, 6]])

@@ -1,7 +1,8 @@
 """Which ends meet, tried on pixels: a limb that others cover ends later than its pixels do, so distances mislead."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import pairwise
 
 import networkx as nx
@@ -10,59 +11,86 @@ from jaxtyping import Float
 
 from articulate.seeding.capsule_fit import Figure
 from articulate.seeding.parts.hidden import Trial
-from articulate.seeding.parts.tree import (
-    Connection,
-    End,
-    keypoints_of_ends,
-)
+from articulate.seeding.parts.tree import Connection, End, keypoints_of_ends, misfit_per_frame
 
 FARTHER = 2.0  # half-widths by which a better joint may look wider: a cover that is one limb thick
 # Standard errors by which an exchange must explain more: by chance once in 30 000, and a hundred are tried.
 CERTAIN = 4.0
+TRIED = 6  # exchanges that are fitted well of those that a short fit finds best
+BESIDE = 3  # of these, that are tried with a further exchange at the same ends; and further ones for each
 
 
 @dataclass(frozen=True)
 class Met:
-    """Connections whose ends are one point, their fitted figure, and its misfit in every frame."""
+    """Connections whose ends are one point, how many ends meet none, their fitted figure, its misfit in every frame."""
 
     merged: list[Connection]
+    free: int
     figure: Figure
     misfit: Float[np.ndarray, " T"]
 
 
 @dataclass
 class Trials:
-    """Fits figures whose parts meet differently, each once."""
+    """Figures whose parts meet differently, each fitted once; and how many pixels exchanges save at first sight."""
 
     trial: Trial
     distances: Mapping[tuple[End, End], float]
-    tried: set[tuple[int, ...]] = field(default_factory=set)
+    least: float
+    fitted: dict[tuple[int, ...], Met] = field(default_factory=dict)
+    gains: dict[frozenset[frozenset[End]], float] = field(default_factory=dict)
 
-    def of_exchanges(self, now: Met) -> Iterator[Met]:
-        """What every exchange makes of `now` that was not tried yet."""
-        for old, new in exchanges(now.merged, self.trial.links, self.distances, self.num_parts):
-            yield from self.of_exchange(now, old, new)
-
-    def joining_free_ends(self, now: Met, widest: float) -> Iterator[Met]:
-        """What those exchanges make that leave fewer ends free, by ends at most `widest` apart."""
-        links = self.trial.links
-        free = num_free_ends(now.merged, links, self.num_parts)
-        self.tried.clear()  # to save nothing by far and to cost little are different things
-        for old, new in exchanges(now.merged, links, self.distances, self.num_parts):
-            merged = exchanged(now.merged, old, new)
-            if new.distance <= widest and num_free_ends(merged, links, self.num_parts) < free:
-                yield from self.of_exchange(now, old, new)
-
-    def of_exchange(self, now: Met, old: Connection, new: Connection) -> Iterator[Met]:
-        """`now` with one connection in place of another, or nothing where the same ends met in an earlier trial."""
-        merged = exchanged(now.merged, old, new)
+    def met(self, merged: list[Connection]) -> Met:
+        """The figure of these connections."""
         name = tuple(keypoints_of_ends(self.num_parts, merged).reshape(-1).tolist())
-        if name in self.tried:
-            return
-        self.tried.add(name)
-        freed = (old.first, old.second, new.first, new.second)
-        figure = self.trial.fitted(now.figure, merged, self.trial.links, freed)
-        yield Met(merged, figure, self.trial.misfit(figure))
+        if name not in self.fitted:
+            figure = self.trial.refitted(merged)
+            free = num_free_ends(merged, self.trial.links, self.num_parts)
+            misfit = misfit_per_frame(figure, self.trial.evidence, self.trial.unpriced)
+            self.fitted[name] = Met(merged, free, figure, misfit)
+        return self.fitted[name]
+
+    def likely(self, now: Met) -> list[Met]:
+        """What one exchange makes of `now`, or two at the same ends, as far as it looks good after a short fit.
+
+        Two, because what three limbs of one hub gain where they meet, each of them loses alone.
+        """
+        one = sorted(self.after_exchange(now, TRIED), key=lambda met: -worth(now, met, self.least))
+        return [*one, *(two for met in one[:BESIDE] for two in self.after_exchange(met, BESIDE, now))]
+
+    def after_exchange(self, now: Met, count: int, before: Met | None = None) -> list[Met]:
+        """The `count` exchanges that look best after a short fit; only at ends that meet elsewhere than `before`."""
+        groups = self.groups(now.merged)
+        near = groups if before is None else groups - self.groups(before.merged)
+        looks: dict[frozenset[frozenset[End]], tuple[float, list[Connection]]] = {}
+        for old, new in exchanges(now.merged, self.trial.links, self.distances, self.num_parts):
+            merged = exchanged(now.merged, old, new)
+            # What happens at other joints hardly matters: an exchange is fitted once, whatever else was exchanged.
+            change = groups ^ self.groups(merged)
+            if change & near and change not in looks:
+                if change not in self.gains:
+                    self.gains[change] = self.gain(now, merged, (old.first, old.second, new.first, new.second))
+                free = num_free_ends(merged, self.trial.links, self.num_parts)
+                looks[change] = (self.gains[change] + self.least * (now.free - free), merged)
+        best = sorted(looks.values(), key=lambda look: -look[0])[:count]
+        return [self.met(merged) for value, merged in best if value > -2 * self.least]
+
+    def gain(self, now: Met, merged: list[Connection], freed: tuple[End, ...]) -> float:
+        """Pixels a frame that other connections save at first sight, on every other frame."""
+        some = np.arange(0, len(now.misfit), 2)
+        few, figure = self.hasty, replace(now.figure, points=now.figure.points[some])
+        fitted = few.fitted(figure, merged, few.links, freed, few.unpriced)
+        misfit = misfit_per_frame(fitted, few.evidence, few.unpriced)
+        return float(middle_of(now.misfit[some] - misfit).mean())
+
+    @cached_property
+    def hasty(self) -> Trial:
+        """The trial on every other frame."""
+        return self.trial.at(np.arange(0, len(self.trial.alone), 2))
+
+    def groups(self, merged: list[Connection]) -> frozenset[frozenset[End]]:
+        """The ends at every keypoint."""
+        return groups_of_ends(merged, self.num_parts)
 
     @property
     def num_parts(self) -> int:
@@ -76,37 +104,42 @@ def exchanged(merged: Sequence[Connection], old: Connection, new: Connection) ->
 
 
 def exchange_connections(trial: Trial, distances: Mapping[tuple[End, End], float], least: float) -> list[Connection]:
-    """What meets in `trial` after every exchange of one connection that surely saves `least` pixels a frame.
+    """What meets in `trial` after every exchange of one or two connections that is worth it, the best one first.
 
-    Then ends that meet nothing are joined where pixels do not speak against it. Links stay, and with them the number of
-    keypoints, so that misfits can be compared.
+    Links stay, and with them the number of keypoints, so that misfits can be compared. An end that meets nothing costs
+    as much as a hidden limb must save, `least` pixels a frame: a limb that ends inside the body without meeting
+    anything is as unlikely as one that never shows. Hands and feet stay free: to join them elsewhere costs many times
+    as much.
     """
-    now = Met(trial.merged, trial.joined, trial.misfit_joined)
-    trials = Trials(trial, distances)
-    while (better := clearly_better(trials, now, least)) is not None:
-        now = better
-    while (better := with_fewer_free_ends(trials, now, least)) is not None:
-        now = better
-    return now.merged
+    trials = Trials(trial, distances, least)
+    now = trials.met(trial.merged)
+    while True:
+        sure = [one for one in trials.likely(now) if is_worth_it(now, one, least)]
+        if not sure:
+            return now.merged
+        now = max(sure, key=lambda one: worth(now, one, least))
 
 
-def clearly_better(trials: Trials, now: Met, least: float) -> Met | None:
-    """The first exchange that surely saves enough."""
-    return next((found for found in trials.of_exchanges(now) if surely_above(now.misfit - found.misfit, least)), None)
+def worth(now: Met, other: Met, least: float) -> float:
+    """Pixels a frame that other connections save, with `least` for every end that is free no more."""
+    return float(middle_of(now.misfit - other.misfit).mean()) + least * (now.free - other.free)
 
 
-def with_fewer_free_ends(trials: Trials, now: Met, least: float) -> Met | None:
-    """The best exchange that joins a free end and explains less by chance at most, and by less than `least`.
+def is_worth_it(now: Met, other: Met, least: float) -> bool:
+    """Whether fewer free ends explain less by chance at most and by little, or as many surely more by `least`."""
+    saved = now.misfit - other.misfit
+    if other.free < now.free:
+        return worth(now, other, least) > 0 and not surely_above(-saved, 0.0)
+    return worth(now, other, least) >= least and surely_above(saved, 0.0)
 
-    A limb that ends inside the body without meeting anything is as unlikely as one that never shows. Hands and feet
-    stay free: to join them elsewhere costs many times as much. The ends must lie as near each other as those of other
-    joints do: limbs that others cover fold up to fit anywhere.
-    """
-    widest = max((one.distance for one in now.merged), default=0.0)
-    lost = [(one.misfit - now.misfit, one) for one in trials.joining_free_ends(now, widest)]
-    cost = [(middle_of(loss).mean(), one) for loss, one in lost if not surely_above(loss, 0.0)]
-    least_cost, best = min(cost, key=lambda pair: pair[0], default=(np.inf, None))
-    return best if least_cost < least else None
+
+def groups_of_ends(merged: Sequence[Connection], num_parts: int) -> frozenset[frozenset[End]]:
+    """The ends at every keypoint."""
+    point = keypoints_of_ends(num_parts, list(merged))
+    groups: dict[int, set[End]] = {}
+    for part, end in np.ndindex(num_parts, 2):
+        groups.setdefault(int(point[part, end]), set()).add((part, end))
+    return frozenset(frozenset(group) for group in groups.values())
 
 
 def num_free_ends(merged: Sequence[Connection], links: Sequence[Connection], num_parts: int) -> int:

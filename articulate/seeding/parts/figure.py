@@ -80,7 +80,8 @@ class Sample:
     def trial(self, merged: list[Connection], links: list[Connection], joined: Figure) -> Trial:
         """The same, fitted a little more to the few frames: what trials start from."""
         start = fit_figure(replace(joined, points=joined.points[self.few]), self.few_evidence, self.short)
-        return Trial(merged, links, start, self.ends[self.few], self.few_evidence, self.short)
+        weights = np.where(self.visible[self.few], 1.0, HIDDEN_WEIGHT)
+        return Trial(merged, links, start, self.ends[self.few], self.few_evidence, self.short, weights)
 
 
 def sample_frames(found: Appearance, config: SeedConfig) -> Sample:
@@ -153,7 +154,12 @@ def find_hidden_limbs(
         gains = [trial.gain_of_link(c) for c in trials]
         if max(gains) < least:
             return trial, joined
-        best, turned = best_use(trial, trials, gains)
+        if max(gain - trial.overlap(c) for c, gain in zip(trials, gains, strict=True)) < least:
+            rest = [c for c in connections if c not in links]
+            rest = affordable(rest, [*merged, *heels], links, room, sample.visible.shape[1])
+            best, turned = between_shortest(sample.alone, rest), None
+        else:
+            best, turned = best_use(trial, trials, gains)
         if turned is not None and turned not in known:
             known.add(turned)
             nearest[turned] = nearest[best]
@@ -164,6 +170,15 @@ def find_hidden_limbs(
         connections = [nearest[best] if c is best else c for c in connections]
         # A joint that saves next to nothing now will not when its neighbours are freed.
         trials = [c for c, gain in zip(trials, gains, strict=True) if gain >= 0.7 * least and c is not best]
+
+
+def between_shortest(alone: Figure, joints: list[Connection]) -> Connection:
+    """The joint of the two shortest parts: where a limb is asked for of which pixels say nothing.
+
+    What never shows is short, and beside short limbs there are more of them, as in hands and feet.
+    """
+    lengths = limb_lengths(alone)
+    return min(joints, key=lambda c: lengths[c.first[0]] + lengths[c.second[0]])
 
 
 def measured_links(links: list[Connection], found: Appearance, radii: Float[np.ndarray, "P 2"]) -> list[Connection]:

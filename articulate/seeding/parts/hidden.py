@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from articulate.seeding.capsule_fit import Evidence, Figure, FitSettings, fit_figure
 from articulate.seeding.parts.tree import Connection, End, assemble, misfit_per_frame, part_points
@@ -22,6 +22,7 @@ class Trial:
     alone: Float[np.ndarray, "T P 2 2"]
     evidence: Evidence
     settings: FitSettings
+    weights: Float[np.ndarray, "T P"] | None = None  # how far ends fitted alone count; None: all alike
 
     def gain(self, merged: list[Connection], links: list[Connection], freed: Connection) -> float:
         """Pixels a frame that other connections save; the two ends of `freed` start where they are alone."""
@@ -36,14 +37,48 @@ class Trial:
         gains = self.misfit_joined - self.misfit(figure)
         return float(np.sort(gains)[: max(1, round(0.9 * len(gains)))].mean())
 
-    def fitted(self, figure: Figure, merged: list[Connection], links: list[Connection], freed: Iterable[End]) -> Figure:
+    def fitted(
+        self,
+        figure: Figure,
+        merged: list[Connection],
+        links: list[Connection],
+        freed: Iterable[End],
+        settings: FitSettings | None = None,
+    ) -> Figure:
         """A figure fitted again with other connections; the `freed` ends start where they are alone."""
         num_parts = self.alone.shape[1]
         ends = part_points(figure, num_parts)
         for part, end in freed:
             ends[:, part, end] = self.alone[:, part, end]
         start = assemble(ends, np.ones(ends.shape[:2]), figure.radii[:num_parts], merged, links)
-        return fit_figure(start, self.evidence, self.settings)
+        return fit_figure(start, self.evidence, settings or self.settings)
+
+    def at(self, frames: Int[np.ndarray, " F"]) -> "Trial":
+        """The same on some of the frames."""
+        joined = replace(self.joined, points=self.joined.points[frames])
+        weights = None if self.weights is None else self.weights[frames]
+        return replace(
+            self, joined=joined, alone=self.alone[frames], evidence=self.evidence.take(frames), weights=weights
+        )
+
+    def refitted(self, merged: list[Connection]) -> Figure:
+        """The figure of other connections fitted from the ends that were fitted alone, with thrice the steps.
+
+        It does not depend on what was tried before, and pixels of other parts cost nothing: their price, which hidden
+        limbs need, is in favour of every end that stops short of the limbs that cover it.
+        """
+        num_parts = self.alone.shape[1]
+        weights = np.ones(self.alone.shape[:2]) if self.weights is None else self.weights
+        start = assemble(self.alone, weights, self.joined.radii[:num_parts], merged, self.links)
+        softness = (2.0 * self.settings.softness[0], self.settings.softness[1])
+        return fit_figure(
+            start, self.evidence, replace(self.unpriced, steps=3 * self.settings.steps, softness=softness)
+        )
+
+    @property
+    def unpriced(self) -> FitSettings:
+        """The settings where to reach over pixels of other parts costs nothing."""
+        return replace(self.settings, foreign=0.0)
 
     @cached_property
     def misfit_joined(self) -> Float[np.ndarray, " T"]:
