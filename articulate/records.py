@@ -207,6 +207,8 @@ class DepthOrder(Record):
     keypoints `front` is nearer than that between `behind`, at `share` of the way along each (averages over `pixels`).
 
     `gap` (image units) is how much thicker the front limb is there: its axis may lie that much behind the other's.
+    Of a straight limb through several keypoints whose nearer end is known, `front` begins at that end and `behind` at
+    the other, with `share` and `gap` 0.
     """
 
     frame: Int[Tensor, " V"]

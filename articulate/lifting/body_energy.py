@@ -1,11 +1,13 @@
 """The energy of the joints of a whole run: points, bones, accelerations, a Gaussian of poses, the order of depth."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from articulate.geometry.straight import StraightJoint, straight_joints
 from articulate.lifting.body_prior import BodyPrior
 from articulate.lifting.depth_evidence import DepthEvidence
 from articulate.lifting.joint_prior import Chain, JointPrior
@@ -13,6 +15,7 @@ from articulate.lifting.refinement_config import RefinementConfig, Sizes
 
 FREEDOM = 4.0  # degrees of freedom of the heavy tails
 LEAST_PACE = 0.25  # a body that stands still may start to move
+MOSTLY = 0.5
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,27 @@ class Body:
     chain: Chain
     pace: Float[Tensor, "N K"]
 
+    @cached_property
+    def straight(self) -> list[StraightJoint]:
+        """Keypoints within straight limbs."""
+        shown = self.known.cpu().numpy() > 0
+        return straight_joints(self.points.cpu().numpy(), shown, self.edges.cpu().numpy())
+
+    @property
+    def is_straight(self) -> bool:
+        """Whether at least half of the bones lie on straight limbs of several bones, as those of robots do."""
+        inner = self.edges.new_tensor([joint.keypoint for joint in self.straight])
+        return bool(torch.isin(self.edges, inner).any(1).double().mean() >= MOSTLY)
+
+    @cached_property
+    def bones(self) -> Int[Tensor, "B 2"]:
+        """Pairs of keypoints at a constant distance: bones, and the ends of straight limbs in a body made of these.
+
+        In other bodies what looks straight may bend a little, as a spine does.
+        """
+        ends = [joint.ends for joint in self.straight] if self.is_straight else []
+        return torch.cat([self.edges, self.edges.new_tensor(ends).reshape(-1, 2)])
+
 
 def mirrored_bones(edges: Int[Tensor, "L 2"], mirror: Int[Tensor, " K"] | None) -> Int[Tensor, "M 2"]:
     """Pairs of bones that mirror each other, given every keypoint's mirror image (-1: in the middle, its own)."""
@@ -48,7 +72,7 @@ def mirrored_bones(edges: Int[Tensor, "L 2"], mirror: Int[Tensor, " K"] | None) 
 
 def whole_energy(
     joints: Float[Tensor, "N K 3"],
-    log_lengths: Float[Tensor, " L"],
+    log_lengths: Float[Tensor, " B"],
     body: Body,
     prior: BodyPrior,
     limits: JointPrior,
@@ -70,13 +94,13 @@ def whole_energy(
 
 def body_energy(
     joints: Float[Tensor, "N K 3"],
-    log_lengths: Float[Tensor, " L"],
+    log_lengths: Float[Tensor, " B"],
     body: Body,
     sizes: Sizes,
     noise: float,
 ) -> Float[Tensor, ""]:
     """Points and accelerations with heavy tails, bones with light ones; each residual over its expected size."""
-    a, b = body.edges.unbind(1)
+    a, b = body.bones.unbind(1)
     off = (joints[..., :2] - body.points).square().sum(-1) * (body.known / noise).square()
     # The floor keeps the gradient finite at bones of no length.
     length = ((joints[:, b] - joints[:, a]).square().sum(-1) + 1e-12).sqrt()

@@ -50,7 +50,7 @@ def refine_body(
     """
     if body.order is not None:
         joints, mean, elevation = better_reading(joints, mean, elevation, body.order)
-    log_lengths = first_lengths(joints, body.edges)
+    log_lengths = first_lengths(joints, body.bones)
     for number in range(config.rounds):
         sizes = sizes_of(number / (config.rounds - 1), config)
         prior = body_prior(joints, mean, elevation, body.clip, sizes.ridge, rounds=1 if number else 3)
@@ -75,22 +75,22 @@ def better_reading(
     return joints, mean, elevation
 
 
-def first_lengths(joints: Float[Tensor, "N K 3"], edges: Int[Tensor, "L 2"]) -> Float[Tensor, " L"]:
+def first_lengths(joints: Float[Tensor, "N K 3"], bones: Int[Tensor, "B 2"]) -> Float[Tensor, " B"]:
     """Logarithms of the bone lengths of first poses: above the median, because their depths are drawn towards zero."""
-    bone = joints[:, edges[:, 1]] - joints[:, edges[:, 0]]
+    bone = joints[:, bones[:, 1]] - joints[:, bones[:, 0]]
     return bone.norm(dim=-1).quantile(0.6, dim=0).clamp_min(1e-3).log()
 
 
 @torch.enable_grad()
 def one_round(
     joints: Float[Tensor, "N K 3"],
-    log_lengths: Float[Tensor, " L"],
+    log_lengths: Float[Tensor, " B"],
     body: Body,
     prior: BodyPrior,
     limits: JointPrior,
     sizes: Sizes,
     config: RefinementConfig,
-) -> tuple[Float[Tensor, "N K 3"], Float[Tensor, " L"]]:
+) -> tuple[Float[Tensor, "N K 3"], Float[Tensor, " B"]]:
     """Joints and log-lengths that lower the energy (L-BFGS on everything at once)."""
     joints, log_lengths = joints.clone().requires_grad_(), log_lengths.clone().requires_grad_()
     optimiser = torch.optim.LBFGS(

@@ -2,18 +2,19 @@
 
 The heading of a body whose mean pose is a pole, or that bends as far to one side as to the other, cannot be told from
 the mean pose, so that the views give poor signs and a poor elevation. The order of depth gives signs without either;
-the elevation is then where the energy is least, walked to from a level camera. Bodies whose mean pose has a front and a
-back keep their views: there the order's signs are worse, and the energy does not always say so.
+the elevation is then where the views are likeliest, walked to from a level camera. Bodies whose mean pose has a front
+and a back keep their views: there the order's signs are worse, and the energy does not always say so. Robots have such
+a mean pose, but move in too many ways for it to tell headings; they are known by their straight limbs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from articulate.lifting.body_energy import Body
-from articulate.lifting.body_refinement import Refined, better_reading, likeliest, refine_body
+from articulate.lifting.body_refinement import Refined, better_reading, refine_body
 from articulate.lifting.heading_model import HeadingModel
 from articulate.lifting.order_signs import ordered_joints
 from articulate.lifting.refinement_config import RefinementConfig
@@ -24,6 +25,11 @@ THIN = 0.2
 POLE = 0.1  # of the height
 FIRST_STEP = 0.2  # rad
 LAST_STEP = 0.05
+
+
+def energy_of(one: Refined) -> float:
+    """What is lowered."""
+    return one.energy
 
 
 def is_thin(mean: Float[Tensor, "K 3"]) -> bool:
@@ -40,11 +46,13 @@ def refined_from_order(
     config: RefinementConfig,
     rival: Refined,
     elevations: Sequence[float] = (),
+    cost: Callable[[Refined], float] = energy_of,
 ) -> list[Refined]:
     """Refinements from the signs of the order of depth, below a level camera, those of `elevations` (rad) and on.
 
-    `start` has the signs where no order is seen, `model` the mean pose from which headings are first read. Elevations
-    are walked only where the order is contradicted less than by the `rival`. Needs `body.order`.
+    The one of least `cost` comes first. `start` has the signs where no order is seen, `model` the mean pose from which
+    headings are first read. Elevations are walked only where the order is contradicted less than by the `rival`; the
+    one in the middle is refined once more with those aside, or what is refined oftenest would win. Needs `body.order`.
     """
     assert body.order is not None
     start, mean, _ = better_reading(start, model.mean, model.elevation, body.order)
@@ -54,13 +62,12 @@ def refined_from_order(
         for elevation in (0.0, *elevations)
         for numbers in (config, config.stiff())
     ]
-    best, step = likeliest(tried), FIRST_STEP
-    if body.order.violated(best.joints[..., 2]) >= body.order.violated(rival.joints[..., 2]):
-        return tried
-    while step >= LAST_STEP:
-        aside = [refine_body(best.joints, body, best.mean, best.elevation + s, config.stiff()) for s in (-step, step)]
-        tried += aside
-        found = likeliest([best, *aside])
-        step = step / 2 if found is best else step
-        best = found
-    return tried
+    best, step = min(tried, key=cost), FIRST_STEP
+    if body.order.violated(best.joints[..., 2]) < body.order.violated(rival.joints[..., 2]):
+        while step >= LAST_STEP:
+            shifts = (0.0, -step, step)
+            near = [refine_body(best.joints, body, best.mean, best.elevation + s, config.stiff()) for s in shifts]
+            tried += near
+            best = min(near, key=cost)
+            step = step / 2 if best is near[0] else step
+    return [best, *(one for one in tried if one is not best)]

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from articulate.geometry.straight import LENGTH_QUANTILE, without_straight
 from articulate.lifting.body_energy import Body
 from articulate.lifting.depth_evidence import DepthEvidence
 from articulate.lifting.one_clip.compiled import compiled
@@ -19,7 +20,6 @@ from articulate.lifting.one_clip.viterbi import best_order, jump_costs
 from articulate.skeleton.rooting import root_tree
 
 Array = np.ndarray
-LENGTH_QUANTILE = 0.98  # of how long a bone looks: about its length; what looks longer is noise
 LEAST_DEPTH = 0.02  # of its length: a bone that looks its longest still has a sign
 TEMPERATURES = (*(2.0 * np.geomspace(1.0, 0.05, 12)), 0.0, 0.0, 0.0)  # in nats, one sweep each
 LEAST_FRAMES = 3  # of a clip, for an acceleration
@@ -32,20 +32,22 @@ def ordered_joints(
 ) -> Float[Tensor, "N K 3"]:
     """The points at the depths whose signs the order of depth asks for; what it leaves open has the signs of `joints`.
 
-    Bones are as long as they look at most in the run; depths are centred in every frame. `softness` is the width of
+    Bones are as long as they look at most in the run, those of a straight limb point the same way; depths are centred
+    in every frame. `softness` is the width of
     the order's logistic model, `acceleration` what a bone's depth has between frames, give or take (subject sizes).
     Needs `body.order`.
     """
     assert body.order is not None
-    tree = root_tree(body.edges, num_keypoints=joints.shape[1]).edges
-    a, b = tree.unbind(1)
-    apparent = (body.points[:, b] - body.points[:, a]).norm(dim=-1).numpy()
-    known = (torch.minimum(body.known[:, a], body.known[:, b]) > 0).numpy()
-    size = depth_sizes(apparent, known)
+    points, shown, edges = body.points.numpy(), body.known.numpy() > 0, body.edges.numpy()
+    left, limbs, mean = without_straight(body.straight, edges, points.shape[1])
+    tree = root_tree(torch.from_numpy(limbs), num_keypoints=len(left)).edges.numpy()
+    a, b = left[tree].T
+    size = depth_sizes(np.linalg.norm(points[:, b] - points[:, a], axis=-1), shown[:, a] & shown[:, b])
     first = (joints[:, b, 2] - joints[:, a, 2]).numpy()
     belief = BELIEF * np.clip(first / DOUBT, -1.0, 1.0)
-    paths, steps = tree_paths(tree.numpy()), size * np.where(first < 0, -1.0, 1.0)
-    moves, jerk = move_groups(paths, tree.numpy()), np.full(len(tree), acceleration)
+    within, steps = tree_paths(tree), size * np.where(first < 0, -1.0, 1.0)
+    moves, jerk = move_groups(within, tree), np.full(len(tree), acceleration)
+    paths = mean @ within
     for name in body.clip.unique():
         rows = (body.clip == name).nonzero()[:, 0].numpy()
         if len(rows) >= LEAST_FRAMES:
@@ -53,7 +55,7 @@ def ordered_joints(
             entries, toward = clip_entries(body.order, rows, paths), np.ascontiguousarray(belief[rows].T)
             search(depth, toward, *entries, moves, jerk, softness)
             steps[rows] = depth.T
-    z = torch.from_numpy(steps @ paths.T.astype(np.float64)).to(joints)
+    z = torch.from_numpy(steps @ paths.T).to(joints)
     return torch.cat([body.points, (z - z.mean(1, keepdim=True))[..., None]], -1)
 
 

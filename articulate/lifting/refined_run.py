@@ -12,7 +12,7 @@ from articulate.lifting.body_prior import body_prior
 from articulate.lifting.body_refinement import Refined, likeliest, refine_body
 from articulate.lifting.depth_evidence import depth_evidence
 from articulate.lifting.elevations import other_readings
-from articulate.lifting.from_ground import refined_from_ground
+from articulate.lifting.from_ground import likelihood_of_views, refined_from_ground
 from articulate.lifting.from_order import is_thin, refined_from_order
 from articulate.lifting.heading_model import HeadingModel
 from articulate.lifting.in_plane import STATEMENT, seen_from_above
@@ -74,10 +74,14 @@ def refined_run(
     steep = config.elevations if turns else ()
     tried = all_refinements(joints, model, body, prepared, lifter, config, steep)
     best = likeliest(tried)
-    if ordered and is_thin(model.mean):
-        other = refined_from_order(joints, model, body, config, best, steep)
-        if likeliest(other).energy < best.energy:
-            tried, best = other, likeliest(other)
+    if ordered and (is_thin(model.mean) or body.is_straight):
+
+        def unlikely(one: Refined) -> float:
+            return -likelihood_of_views(one, model, body, prepared, config.reading_ridge)
+
+        other = refined_from_order(joints, model, body, config, best, steep, unlikely)
+        if other[0].energy < best.energy:
+            tried, best = other, other[0]
     if turns and not ordered and (ground := refined_from_ground(model, body, prepared, lifter, config, best)):
         tried, best = ground, ground[0]
     if turns and not ordered and abs(best.elevation) > STEEP:

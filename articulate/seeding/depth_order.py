@@ -14,7 +14,9 @@ from numba import njit
 
 from articulate.records import DepthOrder
 from articulate.seeding.capsule_fit import Evidence, Figure
+from articulate.seeding.covering import Covering, with_tilts
 from articulate.seeding.parts.colour import OUTSIDE
+from articulate.seeding.seams import find_tilts
 
 INSET = 0.7  # pixels inside its outline in which a covered limb surely lies
 SLACK = 0.5  # pixels beyond its outline in which a pixel still belongs to the limb that it shows
@@ -26,6 +28,7 @@ FILLED = 0.9  # share of the pixels at a place, of those that show limb or backg
 def find_depth_order(figure: Figure, evidence: Evidence, rows: Int[np.ndarray, " T"], size: int) -> DepthOrder:
     """One entry for every frame and pair of limbs of which one covers the other; frames by their number in `rows`.
 
+    Straight limbs whose seams tell which end is nearer have entries for that (`seams.py`).
     Lengths are returned in units of the image.
     """
     edges = figure.edges
@@ -36,13 +39,16 @@ def find_depth_order(figure: Figure, evidence: Evidence, rows: Int[np.ndarray, "
     overlaps(figure.points, edges, figure.radii, figure.parts, evidence.labels, filled, sums)
     frame, front, behind = np.nonzero(sums[..., 0] >= LEAST_PIXELS)
     pixels, by_front, by_behind, gap = sums[frame, front, behind].T
+    share = np.stack([by_front, by_behind], -1) / pixels[:, None]
+    found = Covering(frame, edges[front], edges[behind], share, gap / pixels * 2.0 / size, pixels)
+    found = with_tilts(found, figure, find_tilts(figure, evidence))
     return DepthOrder(
-        frame=torch.from_numpy(rows[frame]),
-        front=torch.from_numpy(edges[front].astype(np.int64)),
-        behind=torch.from_numpy(edges[behind].astype(np.int64)),
-        share=torch.from_numpy(np.stack([by_front, by_behind], -1) / pixels[:, None]),
-        gap=torch.from_numpy(gap / pixels * 2.0 / size),
-        pixels=torch.from_numpy(pixels),
+        frame=torch.from_numpy(rows[found.frame]),
+        front=torch.from_numpy(found.front.astype(np.int64)),
+        behind=torch.from_numpy(found.behind.astype(np.int64)),
+        share=torch.from_numpy(found.share.astype(np.float32)),
+        gap=torch.from_numpy(found.gap.astype(np.float32)),
+        pixels=torch.from_numpy(found.pixels.astype(np.float32)),
     )
 
 
