@@ -13,6 +13,7 @@ LENGTH_QUANTILE = 0.98  # of how long a bone looks: about its length; what looks
 BEND_QUANTILE = 0.9  # of how far a keypoint lies beside the line: a bend shows in most views
 LEAST_LOOK = 0.3  # of the longest look of a limb, for the direction of its line to be known
 ONE_WAY = 0.95  # mean of a limb's directions in the picture, doubled, from which it is always seen the same way
+MOSTLY = 0.5  # of the bones of a body, that lie on straight limbs where it is made of them
 LEAST_BEND = 0.35  # sine of the bend from which a limb is not straight: 20 degrees
 
 
@@ -48,6 +49,14 @@ def straight_joints(
             neighbours[b] = neighbours[b] - {k} | {a}
             found.append(joint)
     return found
+
+
+def made_of_straight_limbs(joints: list[StraightJoint], edges: Int[np.ndarray, "L 2"]) -> bool:
+    """Whether at least half of the bones lie on straight limbs of several bones, as those of robots do.
+
+    In other bodies what looks straight may bend a little, as a spine does.
+    """
+    return bool(np.isin(edges, [joint.keypoint for joint in joints]).any(1).mean() >= MOSTLY)
 
 
 def between(

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from articulate.geometry.straight import StraightJoint, straight_joints
+from articulate.geometry.straight import StraightJoint, made_of_straight_limbs, straight_joints
 from articulate.lifting.body_prior import BodyPrior
 from articulate.lifting.depth_evidence import DepthEvidence
 from articulate.lifting.joint_prior import Chain, JointPrior
@@ -15,7 +15,6 @@ from articulate.lifting.refinement_config import RefinementConfig, Sizes
 
 FREEDOM = 4.0  # degrees of freedom of the heavy tails
 LEAST_PACE = 0.25  # a body that stands still may start to move
-MOSTLY = 0.5
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,7 @@ class Body:
     @property
     def is_straight(self) -> bool:
         """Whether at least half of the bones lie on straight limbs of several bones, as those of robots do."""
-        inner = self.edges.new_tensor([joint.keypoint for joint in self.straight])
-        return bool(torch.isin(self.edges, inner).any(1).double().mean() >= MOSTLY)
+        return made_of_straight_limbs(self.straight, self.edges.cpu().numpy())
 
     @cached_property
     def bones(self) -> Int[Tensor, "B 2"]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from articulate.geometry.straight import StraightJoint, straight_joints
+from articulate.geometry.straight import StraightJoint, made_of_straight_limbs, straight_joints
 from articulate.seeding.capsule_fit import Evidence, Figure
 
 REACH = 1.5  # half-widths around the joint in which pixels of both parts are counted
@@ -34,9 +34,15 @@ class Tilts:
 
 
 def find_tilts(figure: Figure, evidence: Evidence) -> list[Tilts]:
-    """The tilts of straight limbs of two colours whose seams move with the tilt more than without it."""
+    """The tilts of straight limbs of two colours whose seams move with the tilt more than without it.
+
+    Only in bodies that are made of such limbs: the seam of a spine moves as it bends (that of a stick person looks
+    straight, and its tilts took 3D from 0.27 to 0.36 of flat depth).
+    """
     shown = np.ones(figure.points.shape[:2], bool)
     joints = straight_joints(figure.points, shown, figure.edges)
+    if not made_of_straight_limbs(joints, figure.edges):
+        return []
     found = ((joint, tilts_of(joint, figure, evidence.labels)) for joint in joints)
     return [Tilts(joint, nats) for joint, nats in found if nats is not None]
 

@@ -43,6 +43,17 @@ def test_a_seam_that_does_not_move_tells_nothing():
     assert find_tilts(figure, evidence) == []
 
 
+def test_a_seam_in_a_body_that_is_hardly_straight_tells_nothing():
+    figure, evidence, _ = drawn_tube(1.0)
+    start = figure.points[:, :1]
+    bent = np.cumsum(np.tile([0.0, 4.0], (len(start), 3, 1)), 1) * np.linspace(-1, 1, len(start))[:, None, None]
+    bent[:, :, 0] = np.random.default_rng(0).uniform(-4, 4, bent.shape[:2])
+    chain = np.array([[0, 3], [3, 4], [4, 5]])
+    points = np.concatenate([figure.points, start + bent], 1)
+    other = Figure(points, np.concatenate([EDGES, chain]), np.full((5, 2), RADIUS), np.array([0, 1, 2, 3, 4]))
+    assert find_tilts(figure, evidence) != [] == find_tilts(other, evidence)
+
+
 def test_tilts_take_the_place_of_entries_within_their_limb():
     figure, evidence, tilt = drawn_tube(1.0)
     tilts, count = find_tilts(figure, evidence), 10

@@ -155,9 +155,9 @@ def find_hidden_limbs(
         if max(gains) < least:
             return trial, joined
         if max(gain - trial.overlap(c) for c, gain in zip(trials, gains, strict=True)) < least:
-            rest = [c for c in connections if c not in links]
-            rest = affordable(rest, [*merged, *heels], links, room, sample.visible.shape[1])
-            best, turned = between_shortest(sample.alone, rest), None
+            if len(links) >= room:  # nothing asks for a hub
+                return trial, joined
+            best, turned = between_shortest(sample.alone, [c for c in connections if c not in links]), None
         else:
             best, turned = best_use(trial, trials, gains)
         if turned is not None and turned not in known:
