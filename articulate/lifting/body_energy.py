@@ -47,10 +47,7 @@ class Body:
 
     @cached_property
     def bones(self) -> Int[Tensor, "B 2"]:
-        """Pairs of keypoints at a constant distance: bones, and the ends of straight limbs in a body made of these.
-
-        In other bodies what looks straight may bend a little, as a spine does.
-        """
+        """Pairs of keypoints at a constant distance: bones, and the ends of straight limbs in a body made of these."""
         ends = [joint.ends for joint in self.straight] if self.is_straight else []
         return torch.cat([self.edges, self.edges.new_tensor(ends).reshape(-1, 2)])
 

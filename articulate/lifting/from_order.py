@@ -8,6 +8,7 @@ a mean pose, but move in too many ways for it to tell headings; they are known b
 """
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 
 import torch
 from jaxtyping import Float
@@ -27,11 +28,6 @@ FIRST_STEP = 0.2  # rad
 LAST_STEP = 0.05
 
 
-def energy_of(one: Refined) -> float:
-    """What is lowered."""
-    return one.energy
-
-
 def is_thin(mean: Float[Tensor, "K 3"]) -> bool:
     """Whether a mean pose lies nearly in one vertical plane or on one vertical line, so that headings say little."""
     centred = (mean - mean.mean(0)).double()
@@ -46,7 +42,7 @@ def refined_from_order(
     config: RefinementConfig,
     rival: Refined,
     elevations: Sequence[float] = (),
-    cost: Callable[[Refined], float] = energy_of,
+    cost: Callable[[Refined], float] = attrgetter("energy"),
 ) -> list[Refined]:
     """Refinements from the signs of the order of depth, below a level camera, those of `elevations` (rad) and on.
 

@@ -77,11 +77,12 @@ class Sample:
         start = assemble(self.ends, weights, self.alone.radii, merged, links)
         return fit_figure(start, self.evidence, self.settings)
 
-    def trial(self, merged: list[Connection], links: list[Connection], joined: Figure) -> Trial:
-        """The same, fitted a little more to the few frames: what trials start from."""
+    def trial(self, merged: list[Connection], links: list[Connection]) -> tuple[Trial, Figure]:
+        """The same, fitted a little more to the few frames: what trials start from; and the figure of all frames."""
+        joined = self.joined(merged, links)
         start = fit_figure(replace(joined, points=joined.points[self.few]), self.few_evidence, self.short)
         weights = np.where(self.visible[self.few], 1.0, HIDDEN_WEIGHT)
-        return Trial(merged, links, start, self.ends[self.few], self.few_evidence, self.short, weights)
+        return Trial(merged, links, start, self.ends[self.few], self.few_evidence, self.short, weights), joined
 
 
 def sample_frames(found: Appearance, config: SeedConfig) -> Sample:
@@ -115,9 +116,12 @@ def decide_figure(found: Appearance, num_keypoints: int, config: SeedConfig) -> 
     discs = round_parts(sample.alone, connections)
     # P parts with P - 1 joints make P + 1 keypoints.
     room = num_keypoints - (num_parts + 1 - len(discs))
-    joined = sample.joined([*discs, *connections], [])
-    heels = joints_beside(sample.trial([*discs, *connections], [], joined), connections, least)
-    trial, joined = find_hidden_limbs(sample, connections, discs, heels, room, least)
+    trial, joined = sample.trial([*discs, *connections], [])
+    heels = joints_beside(trial, connections, least)
+    if heels:
+        connections = [c for c in connections if {c.first, c.second} not in [{h.first, h.second} for h in heels]]
+        trial, joined = sample.trial([*discs, *connections], heels)
+    trial, joined = find_hidden_limbs(sample, trial, joined, connections, discs, room, least)
     met = exchange_connections(trial, distances, least)
     if met != trial.merged:
         joined = sample.joined(met, trial.links)
@@ -130,25 +134,24 @@ def decide_figure(found: Appearance, num_keypoints: int, config: SeedConfig) -> 
 
 def find_hidden_limbs(
     sample: Sample,
+    trial: Trial,
+    joined: Figure,
     connections: list[Connection],
     discs: list[Connection],
-    heels: list[Connection],
     room: int,
     least: float,
 ) -> tuple[Trial, Figure]:
     """Joints freed one after the other, at most `room`, while that saves `least` pixels a frame; and the figure.
 
-    A part that becomes a hub makes room for one more. Links of the trial are `heels`, then hidden limbs.
+    Starts from the trial of all `connections`, whose links are the heels. A part that becomes a hub makes room for one
+    more. Links of the trial that comes back are the heels, then hidden limbs.
     """
-    connections = [c for c in connections if {c.first, c.second} not in [{h.first, h.second} for h in heels]]
+    heels = trial.links
     links: list[Connection] = []
     trials, known = connections, set(connections)
     nearest = {c: c for c in connections}  # how the parts of a turned joint met first
     while True:
-        merged = [*discs, *(c for c in connections if c not in links)]
-        joined = sample.joined(merged, [*heels, *links])
-        trial = sample.trial(merged, [*heels, *links], joined)
-        trials = affordable(trials, [*merged, *heels], links, room, sample.visible.shape[1])
+        trials = affordable(trials, [*trial.merged, *heels], links, room, sample.visible.shape[1])
         if not trials:
             return trial, joined
         gains = [trial.gain_of_link(c) for c in trials]
@@ -164,12 +167,13 @@ def find_hidden_limbs(
             known.add(turned)
             nearest[turned] = nearest[best]
             connections, trials = ([turned if c is best else c for c in some] for some in (connections, trials))
-            continue
-        # Turning did not spare this joint a hidden limb, and pixels that spoke for it are the limb's.
-        links = [*links, nearest[best]]
-        connections = [nearest[best] if c is best else c for c in connections]
-        # A joint that saves next to nothing now will not when its neighbours are freed.
-        trials = [c for c, gain in zip(trials, gains, strict=True) if gain >= 0.7 * least and c is not best]
+        else:
+            # Turning did not spare this joint a hidden limb, and pixels that spoke for it are the limb's.
+            links = [*links, nearest[best]]
+            connections = [nearest[best] if c is best else c for c in connections]
+            # A joint that saves next to nothing now will not when its neighbours are freed.
+            trials = [c for c, gain in zip(trials, gains, strict=True) if gain >= 0.7 * least and c is not best]
+        trial, joined = sample.trial([*discs, *(c for c in connections if c not in links)], [*heels, *links])
 
 
 def between_shortest(alone: Figure, joints: list[Connection]) -> Connection:
