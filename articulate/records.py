@@ -218,6 +218,10 @@ class DepthOrder(Record):
     gap: Float[Tensor, " V"]
     pixels: Float[Tensor, " V"]
 
+    def take(self, rows: Bool[Tensor, " V"]) -> "DepthOrder":
+        """Some of the entries."""
+        return DepthOrder(*(getattr(self, part.name)[rows] for part in fields(self)))
+
 
 @dataclass(frozen=True)
 class Seeds(Record):

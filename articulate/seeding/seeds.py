@@ -18,6 +18,7 @@ from articulate.seeding.depth_order import find_depth_order
 from articulate.seeding.parts.contacts import visible_share
 from articulate.seeding.parts.figure import PartFigure, decide_figure
 from articulate.seeding.parts.hubs import with_fewer_points
+from articulate.seeding.parts.rigid import keep_on_hubs
 
 HIDDEN_SCORE = 0.05
 # Share of the price for reaching over other parts that is left when the last fit ends: joints then lie where covered
@@ -87,6 +88,7 @@ def finish_seeds(
     score = keypoint_scores(figure, found)
     order = find_depth_order(figure, found.evidence, found.rows, store.image_size)
     figure, score, order = with_fewer_points(figure, score, order, decided.hubs, decided.heels)
+    figure, score, order = keep_on_hubs(figure, score, order, found.evidence.clip)
     if config.when_fewer == "split":
         figure, score = split_longest(figure, score, num_keypoints)
     size = store.image_size

@@ -6,6 +6,7 @@ import torch
 from articulate.records import DepthOrder
 from articulate.seeding.capsule_fit import Figure
 from articulate.seeding.parts.hubs import affordable, hubs_of, with_fewer_points
+from articulate.seeding.parts.roots import roots
 from articulate.seeding.parts.tree import Connection
 
 # Parts 1 to 4 are legs on the trunk, part 0; part 5 is the lower half of leg 4.
@@ -31,9 +32,10 @@ def test_a_hub_becomes_the_point_in_its_middle():
     edges, parts = np.array([[1, 2], [3, 0], [2, 3], [1, 4]]), np.array([0, 1, -1, -1])
     points = np.random.default_rng(0).normal(size=(6, 5, 2))
     score = np.tile(np.array([0.1, 0.2, 0.7, 0.4, 0.5]), (6, 1))
-    pairs = torch.tensor([[1, 2], [0, 3]])
-    nothing = torch.zeros(2)
-    order = DepthOrder(nothing.long(), pairs, pairs.flip(0), torch.zeros(2, 2), nothing, nothing)
+    pairs, nothing = torch.tensor([[1, 2], [0, 3], [1, 2]]), torch.zeros(3)
+    share = torch.tensor([[0.5, 0.0], [0.0, 0.4], [0.1, 0.0]])  # the last entry is far from the middle of the hub
+    points[:, 2] = points[:, 1] + np.array([5.0, 0.0])
+    order = DepthOrder(nothing.long(), pairs, torch.tensor([[0, 3], [1, 2], [0, 3]]), share, nothing, nothing)
     figure, found, order = with_fewer_points(Figure(points, edges, np.ones((4, 2)), parts), score, order, [0], [])
     assert figure.points.shape == (6, 4, 2)
     np.testing.assert_allclose(figure.points[:, 1], (points[:, 1] + points[:, 2]) / 2)
@@ -42,3 +44,15 @@ def test_a_hub_becomes_the_point_in_its_middle():
     np.testing.assert_allclose(found[0], [0.1, 0.7, 0.4, 0.5])
     assert order.front.tolist() == [[1, 1], [0, 2]]
     assert order.behind.tolist() == [[0, 2], [1, 1]]
+
+
+def test_hidden_limbs_beyond_the_hips_of_a_root_move_to_it():
+    # Parts 1 to 4 are hips on the root, part 0; parts 5 to 8 are thighs, part 9 is a shin.
+    thighs = [Connection((n, 1), (n + 4, 0), 0.1) for n in (1, 2, 3, 4)]
+    shin = Connection((8, 1), (9, 0), 0.1)
+    joints = [*LEGS, *thighs, shin]
+    assert list(roots(joints, thighs[:3])) == [(LEGS, thighs[:3])]
+    assert list(roots(joints, [*thighs[:2], LEGS[3]])) == [(LEGS, thighs[:2])]  # one hip has its hidden limb already
+    assert list(roots(joints, thighs[:2])) == []  # no room for all hips
+    assert list(roots(joints, [*thighs[:2], shin])) == []  # a hidden limb far from the root is another matter
+    assert list(roots([*joints, Connection((0, 0), (0, 1), 0.0)], thighs[:3])) == []  # a disc is one point already

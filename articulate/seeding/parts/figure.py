@@ -15,6 +15,7 @@ from articulate.seeding.parts.heels import joints_beside
 from articulate.seeding.parts.hidden import Trial, best_use
 from articulate.seeding.parts.hubs import affordable, hubs_of
 from articulate.seeding.parts.orientation import settle_ends
+from articulate.seeding.parts.roots import hub_instead
 from articulate.seeding.parts.tree import (
     Connection,
     assemble,
@@ -125,6 +126,9 @@ def decide_figure(found: Appearance, num_keypoints: int, config: SeedConfig) -> 
     met = exchange_connections(trial, distances, least)
     if met != trial.merged:
         joined = sample.joined(met, trial.links)
+    hub = hub_instead(trial, met, heels, sample.trial, least)
+    if hub is not None:
+        (trial, joined), met = hub, hub[0].merged
     needed = discs[: max(0, len(discs) - max(0, room + len(heels) - len(trial.links)))]
     merged = [c for c in met if c not in discs]
     links = measured_links(trial.links[len(heels) :], found, sample.alone.radii)

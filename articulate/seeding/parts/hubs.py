@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 
 from articulate.records import DepthOrder
+from articulate.seeding.budget import limb_lengths
 from articulate.seeding.capsule_fit import Figure
 from articulate.seeding.parts.tree import Connection
 
@@ -45,8 +47,9 @@ def with_fewer_points(
 ) -> tuple[Figure, Float[np.ndarray, "T M"], DepthOrder]:
     """Figure, scores and order of depth with one point in the middle of every hub; its limb is a disc there.
 
-    The second end of every heel goes, the first is the joint.
+    The second end of every heel goes, the first is the joint. The order keeps what is seen near the middle of a hub.
     """
+    order = near_middles(order, figure, np.flatnonzero(np.isin(figure.parts, hubs)))
     name = np.arange(figure.points.shape[1])
     points, score = figure.points.copy(), score.copy()
     middles = [(int(a), int(b)) for a, b in figure.edges[np.isin(figure.parts, hubs)]]
@@ -60,6 +63,20 @@ def with_fewer_points(
     kept, number = np.unique(name, return_inverse=True)
     fewer = replace(figure, points=points[:, kept], edges=number[figure.edges])
     return fewer, score[:, kept], renumbered(order, number)
+
+
+def near_middles(order: DepthOrder, figure: Figure, limbs: Int[np.ndarray, " H"]) -> DepthOrder:
+    """The order without entries about places on hubs that are more than a half-width away from the middle.
+
+    The depth of the middle says little of them: an end of a long box is half its length nearer or farther.
+    """
+    keep = torch.ones(len(order.frame), dtype=torch.bool)
+    lengths = limb_lengths(figure)
+    for limb in limbs:
+        edge, reach = order.front.new_tensor(figure.edges[limb]), figure.radii[limb].mean() / max(lengths[limb], 1e-6)
+        for side, share in zip((order.front, order.behind), order.share.unbind(1), strict=True):
+            keep &= (side != edge).any(1) | ((share - 0.5).abs() <= reach)
+    return order.take(keep)
 
 
 def renumbered(order: DepthOrder, number: Int[np.ndarray, " K"]) -> DepthOrder:
