@@ -19,6 +19,7 @@ from articulate.seeding.parts.contacts import Contacts, fill_unsure, find_contac
 from articulate.seeding.parts.ends import Moments, fill_gaps, oriented_axes, part_ends, part_moments
 from articulate.seeding.parts.merge import shades_of_one
 from articulate.seeding.parts.mixtures import drop_mixtures
+from articulate.seeding.parts.strays import drop_strays
 
 INSIDE = 140  # a pixel of which little more than half is body still shows the body's colour
 CHUNK = 64
@@ -87,6 +88,7 @@ def read_appearance(store: ClipStore, config: SeedConfig) -> Appearance | str:
         drop_mixtures(labels[-1], chroma, parts)
         mask.append(masks.astype(np.float32) / 255.0)
     evidence = Evidence(np.concatenate(labels), np.concatenate(mask), clip)
+    drop_strays(evidence.labels, clip, len(parts.centres))
     explained = 1.0 - float((evidence.labels == UNSURE).sum() / max(1, (evidence.mask > INSIDE / 255.0).sum()))
     if explained < config.least_explained:
         return f"only {100 * explained:.0f} % of the body show one of its {len(parts.centres)} colours"

@@ -19,6 +19,7 @@ from articulate.seeding.parts.contacts import visible_share
 from articulate.seeding.parts.figure import PartFigure, decide_figure
 from articulate.seeding.parts.hubs import with_fewer_points
 from articulate.seeding.parts.rigid import keep_on_hubs
+from articulate.seeding.spells import mend_spells
 
 HIDDEN_SCORE = 0.05
 # Share of the price for reaching over other parts that is left when the last fit ends: joints then lie where covered
@@ -81,7 +82,8 @@ def finish_seeds(
     settings = FitSettings(steps=config.steps, release=RELEASE)
     spare = len(decided.hubs) + len(decided.heels)
     figure = contract_shortest(decided.figure_of_all_frames(found), num_keypoints + spare)
-    figure = with_lengths_of(figure, fit_figure(figure, found.evidence, settings))
+    fitted = mend_spells(fit_figure(figure, found.evidence, settings), found.evidence, settings)
+    figure = with_lengths_of(figure, fitted)
     loss, _, _ = evaluate(figure, found.evidence, settings.softness[1], settings.foreign)
     misfit = float(loss.sum() / max(1.0, found.evidence.mask.sum()))
     confidence = found.explained * float(np.exp(-2.0 * misfit))
