@@ -1,11 +1,10 @@
 """Run a configuration from data to results: `python run_pipeline.py configs/h36m_split.yaml seed=1 --fresh`."""
 
 import argparse
-import errno
 import sys
 from pathlib import Path
 
-from articulate.errors import ArticulateError
+from articulate.errors import ArticulateError, explained
 from articulate.waiting import wait_asleep
 
 
@@ -43,10 +42,11 @@ def main(arguments: list[str]) -> int:
         print(f"\n{type(error).__name__}: {error}", file=sys.stderr)
         return error.exit_code
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        mendable = explained(error)
+        if mendable is None:
             raise
-        print(f"\nDisk full: {error}. Nothing that was there is lost; free space, same command again.", file=sys.stderr)
-        return 5
+        print(f"\n{mendable}", file=sys.stderr)
+        return mendable.exit_code
     print(f"results: {folder}")
     if (folder / "report.html").is_file():
         print(f"look at: {folder / 'report.html'}")

@@ -4,7 +4,6 @@ Libraries are imported inside the commands, so that `--help` answers at once. Wh
 stderr and the exit status of its kind of error; there are no tracebacks for it.
 """
 
-import errno
 import json
 import sys
 from pathlib import Path
@@ -14,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from articulate.errors import ArticulateError, ConfigError, DataError, ExportError
+from articulate.errors import ArticulateError, ConfigError, DataError, ExportError, explained
 from articulate.waiting import wait_asleep
 
 app = typer.Typer(
@@ -40,39 +39,16 @@ def main() -> None:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        mendable = explained(error)
+        if mendable is None:
             raise
-        print(f"Disk full: {error}. Free some space and give the same command again.", file=sys.stderr)
-        sys.exit(5)
+        print(mendable, file=sys.stderr)
+        sys.exit(mendable.exit_code)
 
 
 def listed(words: list[str]) -> list[str]:
     """Formats written one by one or with commas, each once."""
     return list(dict.fromkeys(part for word in words for part in word.split(",") if part))
-
-
-def choose_device(name: str) -> str:
-    """The device to use. Raises ConfigError when it is unknown or not there."""
-    import torch
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        kind = torch.device(name).type
-    except RuntimeError:
-        raise ConfigError(f"--device {name}: unknown; use cpu, cuda, cuda:N, mps or auto") from None
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there.get(kind, False):
-        raise ConfigError(f"--device {name}: this PyTorch sees no such device; use cpu or auto")
-    return name
-
-
-def use_threads(count: int | None) -> None:
-    """Set the number of CPU threads."""
-    if count is not None:
-        import torch
-
-        torch.set_num_threads(count)
 
 
 @app.command(short_help="Look at videos before training.", epilog="Example: articulate probe mouse/*.mp4")
@@ -104,11 +80,12 @@ def apply(
     """
     import articulate
     from articulate.apply import DEFAULT_FORMATS, Shard, apply_model
+    from articulate.devices import choose_device, use_threads
     from articulate.progress import Progress
 
     part = Shard.parse(shard)
     use_threads(threads)
-    model = articulate.load(run, choose_device(device))
+    model = articulate.load(run, str(choose_device(device)))
     target = out or (run if run.is_dir() else run.parent) / "applied"
     lines: dict[str, Progress] = {}
 

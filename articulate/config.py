@@ -109,11 +109,21 @@ def describe_problem(model: type[BaseModel], problem: Any, where: str) -> str:
         return f"{where}: unknown key `{key}`; {hint}"
     if problem["type"] == "missing":
         return f"{where}: key `{key}` is missing"
-    found = problem.get("input")
-    hint = ""
+    found, said = problem.get("input"), problem["msg"].removeprefix("Value error, ")
+    if not location:  # keys that contradict each other
+        return f"{where}: {said}"
+    return f"{where}: key `{key}`: {said}; found {found!r}{hint_for(problem['type'], key, found)}"
+
+
+def hint_for(problem: str, key: str, found: Any) -> str:
+    """How to write a value that YAML reads as something else than was meant; nothing for other problems."""
     if isinstance(found, str) and NUMBER_AS_TEXT.match(found):
-        hint = f" (YAML reads {found} as text: write it with a dot and a sign, like 1.0e-4)"
-    return f"{where}: key `{key}`: {problem['msg']}; found {found!r}{hint}"
+        return f" (YAML reads {found} as text: write it with a dot and a sign, like 1.0e-4)"
+    if problem == "list_type":
+        return f" (a list stands in brackets, even one of a single item: '{key}=[{found}]')"
+    if problem == "too_short":
+        return f" (give them as '{key}=[FIRST,SECOND]', or under `{key}:` in the file)"
+    return ""
 
 
 def valid_keys(model: type[BaseModel], path: list[str]) -> list[str]:

@@ -12,6 +12,7 @@ from pydantic import Field
 from articulate import __version__
 from articulate.config import StrictModel, apply_override, read_yaml, validate
 from articulate.data.frames import iterate
+from articulate.devices import choose_device, use_threads
 from articulate.errors import ConfigError, DataError
 from articulate.losses import Balancer, Balancing, LossTerm
 from articulate.progress import Progress
@@ -20,7 +21,6 @@ from articulate.schedule import Context, GroupConfig, Stage, WholeRun, check_sch
 from articulate.seeds import derive_seed
 from articulate.state import State
 from articulate.training import GroupTrainer
-from articulate.waiting import allowed_threads
 from stages import STAGES
 from stages.artefacts import GroupArtefacts
 from stages.recipes import open_store
@@ -57,14 +57,14 @@ def run(
     Raises an ArticulateError for everything that a user can mend: ConfigError, DataError, TrainingError, ExportError.
     """
     config, stage_configs = load(path, overrides)
+    use_threads(threads)
+    where = choose_device(device or config.device)
     store, stand_in = open_store(config.data, Path(config.stores), str(path), say)
     if store.num_frames < MINIMUM_FRAMES:
         raise DataError(
             f"{config.data.get('recipe')}: {store.num_frames} frames in all, at least {MINIMUM_FRAMES} are needed to "
             "learn what moves; give longer or more videos"
         )
-    torch.set_num_threads(threads or allowed_threads())
-    where = choose_device(device or config.device)
     resolved = {
         **config.model_dump(mode="json"),
         "stages": {k: c.model_dump(mode="json") for k, c in stage_configs.items()},
@@ -107,16 +107,6 @@ def load(path: Path, overrides: Sequence[str]) -> tuple[RunConfig, dict[str, Str
 def say(text: str) -> None:
     """Print a line at once."""
     print(text, flush=True)
-
-
-def choose_device(name: str) -> torch.device:
-    """The device to run on. Raises ConfigError when it is not there."""
-    if name == "auto":
-        best = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-        return torch.device(best)
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigError(f"device: `{name}` asked for, but this PyTorch sees no CUDA device; use cpu or auto")
-    return torch.device(name)
 
 
 def build_stages(configs: Mapping[str, StrictModel], context: Context) -> dict[str, Stage]:

@@ -59,6 +59,8 @@ def main(monkeypatch, capsys, *words: str) -> tuple[int, str, str]:
         (("export", "nowhere", "--to", "dlcc"), 2, "unknown format"),
         (("apply", "nowhere", "v.mp4", "--shard", "2/2"), 2, "expected i/n"),
         (("apply", "nowhere", "v.mp4", "--device", "cuda:77"), 2, "sees no such device"),
+        (("apply", "nowhere", "v.mp4", "--device", "gpu"), 2, "device `gpu`: unknown"),
+        (("apply", "nowhere", "v.mp4", "--threads", "0"), 2, "--threads 0"),
         (("probe", "nowhere.mp4"), 3, "no such file"),
         (("report", "nowhere"), 3, "no such run folder"),
         (("eval", "nowhere"), 3, "no such run folder"),

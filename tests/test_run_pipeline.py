@@ -177,6 +177,31 @@ def test_no_video_given_names_the_key(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "videos" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("given", "status", "message"),
+    [
+        (["data.videos=a.mp4"], 2, "'videos=[a.mp4]'"),
+        (["data={recipe: synthetic, family: cow}"], 2, "data: family 'cow' is unknown, allowed are"),
+        (["--device", "gpu"], 2, "device `gpu`: unknown; use cpu"),
+        (["--threads", "0"], 2, "--threads 0: one thread is the least"),
+    ],
+)
+def test_a_mistake_is_one_line_that_says_how_to_mend_it(
+    given: list[str], status: int, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command("animal_split_smoke", tmp_path), *given]) == status
+    said = capsys.readouterr().err.strip()
+    assert message in said and said.count("\n") == 0 and not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("a file")
+    assert main(command("stickman2d_split_smoke", tmp_path, f"runs={taken / 'runs'}")) == 5
+    said = capsys.readouterr().err
+    assert str(taken / "runs") in said and "can write" in said and "Traceback" not in said
+
+
 def test_stand_in_null_makes_absence_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(command("h36m_split_smoke", tmp_path, "data.stand_in=null")) == 3
     assert "Human3.6M" in capsys.readouterr().err

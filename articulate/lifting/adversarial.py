@@ -16,14 +16,16 @@ from articulate.lifting.networks import dense
 
 
 class AdversarialConfig(LifterConfig):
-    """Numbers of Harris 2024, section 3.4: code of 7, batch 512, Adam 1e-5 (lifter) and 1e-6 (discriminator)."""
+    """Numbers of Harris 2024, section 3.4: code of 7, batch 512, Adam 1e-5 (lifter) and 1e-6 (discriminator).
+
+    How long to train is for the caller to say (the source: 1500 epochs).
+    """
 
     kind: Literal["adversarial"] = "adversarial"
     code: int = Field(7, gt=0)
     learning_rate: float = Field(1e-5, gt=0)
     discriminator_learning_rate: float = Field(1e-6, gt=0)
     batch_size: int = Field(512, gt=1)
-    epochs: int = Field(1500, gt=0)
     adversarial_weight: float = Field(1.0, ge=0)
 
 

@@ -13,13 +13,15 @@ from articulate.lifting.networks import dense
 
 
 class RigidBonesConfig(LifterConfig):
-    """Numbers of Harris 2024, section 5.4: layers after the input, learning rate, weights of the two terms."""
+    """Numbers of Harris 2024, section 5.4: layers after the input, learning rate, batch.
+
+    How long to train is for the caller to say (the source: 250 epochs).
+    """
 
     kind: Literal["rigid_bones"] = "rigid_bones"
     hidden: tuple[int, ...] = (256, 128, 64)
     learning_rate: float = Field(1e-5, gt=0)
     batch_size: int = Field(256, gt=1)
-    epochs: int = Field(250, gt=0)
 
 
 def limb_variance(
