@@ -21,7 +21,7 @@ from articulate.errors import Interrupted
 from articulate.logs import RunLog
 from articulate.losses import BalancedLoss, Balancer, LossTerm
 from articulate.progress import Progress
-from articulate.records import Tracks
+from articulate.records import Clips, Tracks
 from articulate.runs import load_checkpoint, save_checkpoint
 from articulate.schedule import Context, GroupConfig, Moment, Stage, WholeRun
 from articulate.seeds import derive_seed, torch_generator
@@ -117,10 +117,7 @@ class GroupTrainer:
     def step(self, step: int) -> tuple[dict[str, float], State]:
         """One optimiser step on the frames of `step`; returns scalars to log and the batch's state."""
         config, context = self.config, self.context
-        clips = self.batches.batch(step)
-        state = self.whole.records.take(row_numbers(context.store, clips.index))
-        state.add(clips)
-        state = state.to(context.device)
+        state = self.batch(step).to(context.device)
         generator = torch_generator(context.seed, "group", self.number, step, device=context.device)
         moment = Moment(step, step / max(config.steps, 1), generator)
         self.set_learning_rate(moment.share)
@@ -141,6 +138,14 @@ class GroupTrainer:
         for stage in self.stages:
             values |= stage.after_step(state, moment)
         return values, state
+
+    def batch(self, step: int) -> State:
+        """The records of the frames of `step`, and their pixels where a stage of the group consumes them."""
+        index = self.batches.index(step)
+        state = self.whole.records.take(row_numbers(self.context.store, index))
+        if any(Clips in stage.consumes for stage in self.stages):
+            state.add(self.batches.batch(step))
+        return state
 
     def set_learning_rate(self, share: float) -> None:
         """Cosine from `learning_rate` to `final_learning_rate` (Loshchilov & Hutter 2017), times each group's scale."""

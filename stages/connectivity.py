@@ -48,7 +48,7 @@ class ConnectivityStage(Stage):
 
     name = "connectivity"
     Config = ConnectivityStageConfig
-    consumes = (Tracks,)
+    consumes = (Clips, Tracks)
     produces = Skeleton
     running: Tensor
     seen: Tensor

@@ -124,6 +124,17 @@ def test_split_leaves_the_detector_as_it_was(store: ClipStore, tmp_path: Path) -
     assert same(before, weights(stages["points"]))
 
 
+def test_pixels_are_read_where_a_stage_of_the_group_consumes_them(store: ClipStore, tmp_path: Path) -> None:
+    context, stages = make(store, tmp_path / "run")
+    records = whole_tracks(context, stages["points"])
+    alone, both = (trainer(context, [stages[n] for n in names], 5, records) for names in (["depth"], list(stages)))
+    assert Clips not in alone.batch(2) and Clips in both.batch(2)
+    # The rows are those of the frames that are read for the other group.
+    assert torch.equal(alone.batch(2)[Tracks].xy, both.batch(2)[Tracks].xy)
+    expected = stages["points"](State(both.batch(2)[Clips]))
+    assert torch.allclose(alone.batch(2)[Tracks].xy, expected.xy)
+
+
 def test_joint_moves_both(store: ClipStore, tmp_path: Path) -> None:
     context, stages = make(store, tmp_path / "run")
     before = {name: weights(stage) for name, stage in stages.items()}

@@ -17,7 +17,7 @@ from articulate.data.frames import to_clips
 from articulate.data.store import ClipStore
 from articulate.errors import ConfigError, DataError
 from articulate.geometry.coordinates import normalised_from_pixels, store_from_source
-from articulate.records import Clips
+from articulate.records import Clips, FrameIndex
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ def read_labelled_frames(store: ClipStore, files: Mapping[str, Path]) -> Labelle
         rows.append(torch.from_numpy(starts[i] + at))
         masks = store.masks(i)
         mask = None if masks is None else masks[at][:, None]
-        parts.append(to_clips(store.frames(i)[at][:, None], mask, np.full((len(at), 1), i), number[at][:, None]))
+        index = FrameIndex(torch.full((len(at), 1), i), torch.from_numpy(number[at][:, None]))
+        parts.append(to_clips(store.frames(i)[at][:, None], mask, index))
     if len({xy.shape[1] for xy in points}) > 1:
         raise DataError(
             f"keypoints.labels: files with {[xy.shape[1] for xy in points]} landmarks; give the same in all"

@@ -78,15 +78,24 @@ class FrameBatches(Dataset):
 
     def batch(self, step: int) -> Clips:
         """The batch of training step `step`."""
+        places = self._places(step)
+        frames = np.stack([self.frames[clip][at] for clip, at in places])
+        masks = None if self.masks is None else np.stack([self.masks[clip][at] for clip, at in places])
+        return to_clips(frames, masks, self.index(step))
+
+    def index(self, step: int) -> FrameIndex:
+        """Which frames the batch of a step holds; no pixel is read."""
+        places = self._places(step)
+        number = np.stack([self.numbers[clip][at] for clip, at in places])
+        clip = np.repeat(np.array([clip for clip, _ in places])[:, None], self.clip_length, axis=1)
+        return FrameIndex(clip=torch.from_numpy(clip), frame=torch.from_numpy(number))
+
+    def _places(self, step: int) -> list[tuple[int, Int[np.ndarray, " T"]]]:
+        """Clip and positions within it of every window of a step."""
         first = step * self.batch_size
         rows = [self._window(sample) for sample in range(first, first + self.batch_size)]
         offsets = np.arange(self.clip_length) * self.stride
-        places = [(int(clip), start + offsets) for clip, start in rows]
-        frames = np.stack([self.frames[clip][at] for clip, at in places])
-        masks = None if self.masks is None else np.stack([self.masks[clip][at] for clip, at in places])
-        number = np.stack([self.numbers[clip][at] for clip, at in places])
-        clip = np.repeat(np.array([clip for clip, _ in places])[:, None], self.clip_length, axis=1)
-        return to_clips(frames, masks, clip, number)
+        return [(int(clip), start + offsets) for clip, start in rows]
 
     def _window(self, sample: int) -> np.ndarray:
         epoch, place = divmod(sample, len(self.table))
@@ -119,7 +128,8 @@ def iterate(store: ClipStore, chunk: int = 64) -> Iterator[Clips]:
             part = slice(start, min(start + chunk, entry.num_frames))
             number = numbers[part][None]
             mask = None if masks is None or not store.has_masks else masks[part][None]
-            clips = to_clips(frames[part][None], mask, np.full_like(number, i), number)
+            index = FrameIndex(torch.from_numpy(np.full_like(number, i)), torch.from_numpy(np.array(number)))
+            clips = to_clips(frames[part][None], mask, index)
             clips.frames[0, torch.from_numpy(~valid[part])] = torch.nan
             yield clips
 
@@ -127,11 +137,9 @@ def iterate(store: ClipStore, chunk: int = 64) -> Iterator[Clips]:
 def to_clips(
     frames: UInt8[np.ndarray, "B T S S 3"],
     masks: UInt8[np.ndarray, "B T S S"] | None,
-    clip: Int[np.ndarray, "B T"],
-    number: Int[np.ndarray, "B T"],
+    index: FrameIndex,
 ) -> Clips:
     """The record of stored pixels: channels first, [0, 1]."""
     pixels = torch.from_numpy(np.array(frames)).permute(0, 1, 4, 2, 3).contiguous()
     mask = None if masks is None else torch.from_numpy(np.array(masks))[:, :, None].to(torch.float32).div_(255)
-    index = FrameIndex(clip=torch.from_numpy(np.array(clip)), frame=torch.from_numpy(np.array(number)))
     return Clips(frames=pixels.to(torch.float32).div_(255), index=index, mask=mask)

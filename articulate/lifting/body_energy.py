@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from articulate.geometry.coordinate_sums import coordinate_sum
 from articulate.geometry.straight import StraightJoint, made_of_straight_limbs, straight_joints
 from articulate.lifting.body_prior import BodyPrior
 from articulate.lifting.depth_evidence import DepthEvidence
@@ -96,13 +97,13 @@ def body_energy(
 ) -> Float[Tensor, ""]:
     """Points and accelerations with heavy tails, bones with light ones; each residual over its expected size."""
     a, b = body.bones.unbind(1)
-    off = (joints[..., :2] - body.points).square().sum(-1) * (body.known / noise).square()
+    off = coordinate_sum((joints[..., :2] - body.points).square()) * (body.known / noise).square()
     # The floor keeps the gradient finite at bones of no length.
-    length = ((joints[:, b] - joints[:, a]).square().sum(-1) + 1e-12).sqrt()
+    length = (coordinate_sum((joints[:, b] - joints[:, a]).square()) + 1e-12).sqrt()
     bones = 0.5 * ((length - log_lengths.exp()) / sizes.bones).square().sum()
     acceleration, inner = accelerations(joints, body.clip)
     expected = sizes.acceleration * body.pace[1:-1][inner]
-    bend = acceleration[inner].square().sum(-1) / expected**2
+    bend = coordinate_sum(acceleration[inner].square()) / expected**2
     return heavy_tailed(off).sum() + bones + heavy_tailed(bend).sum()
 
 

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from articulate.geometry.coordinate_sums import coordinate_sum
 from articulate.lifting.gaussians import log_volume, whitening_of
 
 # Sine of the angle between parent and grandparent below which the direction of the second axis is little trusted: in a
@@ -83,11 +84,11 @@ def local_bones(
     """Every bone along its parent, towards its grandparent (or `axis`) and across both."""
     bones = joints[:, edges[:, 1]] - joints[:, edges[:, 0]]
     # The floors keep the gradient finite at bones of no length and in straight limbs.
-    unit = bones / (bones.square().sum(-1, keepdim=True) + 1e-6).sqrt()
+    unit = bones / (coordinate_sum(bones.square())[..., None] + 1e-6).sqrt()
     along = unit[:, chain.parent]
     towards = torch.where((chain.grandparent >= 0)[:, None], unit[:, chain.grandparent], axis[:, None])
-    towards = towards - (towards * along).sum(-1, keepdim=True) * along
-    towards = towards / (towards.square().sum(-1, keepdim=True) + STRAIGHT**2).sqrt()
+    towards = towards - coordinate_sum(towards * along)[..., None] * along
+    towards = towards / (coordinate_sum(towards.square())[..., None] + STRAIGHT**2).sqrt()
     across = torch.linalg.cross(along, towards)
     own = bones[:, chain.bone]
-    return torch.stack([(own * one).sum(-1) for one in (along, towards, across)], -1)
+    return torch.stack([coordinate_sum(own * one) for one in (along, towards, across)], -1)

@@ -88,7 +88,8 @@ def _other_pixels(
     for row in range(top, bottom + 1):
         for column in range(left, right + 1):
             label = labels[frame, row, column]
-            if label in (part, -2):
+            # Without a price, pixels of other parts add nothing; to skip them saves their coverage.
+            if label in (part, -2) or (label >= 0 and foreign == 0.0):
                 continue
             c, slope, foot, nx, ny = _cover(column, row, ax, ay, bx, by, radii[limb, 0], radii[limb, 1], softness)
             weight = foreign if label >= 0 else 1.0 - mask[frame, row, column]

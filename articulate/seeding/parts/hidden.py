@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -23,6 +23,7 @@ class Trial:
     evidence: Evidence
     settings: FitSettings
     weights: Float[np.ndarray, "T P"] | None = None  # how far ends fitted alone count; None: all alike
+    parted: dict[Connection, Figure] = field(default_factory=dict, init=False)  # what `freed` has fitted
 
     def gain(self, merged: list[Connection], links: list[Connection], freed: Connection) -> float:
         """Pixels a frame that other connections save; the two ends of `freed` start where they are alone."""
@@ -94,10 +95,12 @@ class Trial:
         return self.saved_by(self.freed(connection))
 
     def freed(self, connection: Connection) -> Figure:
-        """The figure with a hidden limb in place of a connection."""
-        rest = [c for c in self.merged if c is not connection]
-        ends = (connection.first, connection.second)
-        return self.fitted(self.joined, rest, [*self.links, connection], ends)
+        """The figure with a hidden limb in place of a connection; fitted once, heels and hidden limbs both ask."""
+        if connection not in self.parted:
+            rest = [c for c in self.merged if c is not connection]
+            ends = (connection.first, connection.second)
+            self.parted[connection] = self.fitted(self.joined, rest, [*self.links, connection], ends)
+        return self.parted[connection]
 
     def best_turn(self, connection: Connection) -> tuple[float, Connection]:
         """Pixels a frame saved where the same two parts meet at other ends, as it saves most, and how they meet."""
