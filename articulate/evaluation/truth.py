@@ -129,23 +129,3 @@ def load_labels(
         edges=torch.from_numpy(stored.get("edges", edges_from_parents(parents)).astype(np.int64)),
         other_animal=None if other is None else torch.from_numpy(other[np.maximum(rows, 0)] & known).bool(),
     )
-
-
-def load_tracks_3d(path: Path | str) -> Truth:
-    """3D recordings (`xyz`, no video): their joints as they are, and the orthographic view along z as 2D (unscaled)."""
-    stored = read_arrays(Path(path))
-    if "xyz" not in stored:
-        raise DataError(f"{path}: no 3D tracks `xyz` in this file (have: {sorted(stored)})")
-    xyz = torch.from_numpy(stored["xyz"]).float()
-    finite = xyz.isfinite().all(-1)
-    visible = finite & torch.from_numpy(stored["vis"]).bool() if "vis" in stored else finite
-    return Truth(
-        names=read_names(stored, xyz.shape[1]),
-        xy=xyz[..., :2],
-        visible=visible,
-        parents=torch.from_numpy(stored["parents"].astype(np.int64)),
-        edges=torch.from_numpy(stored["edges"].astype(np.int64)),
-        xyz=xyz,
-        units=str(stored.get("units", "")),
-        activity=str(stored.get("description", "")),
-    )

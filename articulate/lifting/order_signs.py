@@ -5,6 +5,8 @@ tell many signs, and smooth depths carry them over the frames in between. The se
 second-order Viterbi (1967) over the flips of a few bones at a time, sampled at a falling temperature at first.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -33,9 +35,8 @@ def ordered_joints(
     """The points at the depths whose signs the order of depth asks for; what it leaves open has the signs of `joints`.
 
     Bones are as long as they look at most in the run, those of a straight limb point the same way; depths are centred
-    in every frame. `softness` is the width of
-    the order's logistic model, `acceleration` what a bone's depth has between frames, give or take (subject sizes).
-    Needs `body.order`.
+    in every frame. `softness` is the width of the order's logistic model, `acceleration` what a bone's depth has
+    between frames, give or take (subject sizes). Needs `body.order`.
     """
     assert body.order is not None
     points, shown, edges = body.points.numpy(), body.known.numpy() > 0, body.edges.numpy()
@@ -52,11 +53,23 @@ def ordered_joints(
         rows = (body.clip == name).nonzero()[:, 0].numpy()
         if len(rows) >= LEAST_FRAMES:
             depth = np.ascontiguousarray(steps[rows].T)
-            entries, toward = clip_entries(body.order, rows, paths), np.ascontiguousarray(belief[rows].T)
-            search(depth, toward, *entries, moves, jerk, softness)
+            toward = np.ascontiguousarray(belief[rows].T)
+            search(depth, toward, clip_order(body.order, rows, paths), moves, jerk, softness)
             steps[rows] = depth.T
     z = torch.from_numpy(steps @ paths.T).to(joints)
     return torch.cat([body.points, (z - z.mean(1, keepdim=True))[..., None]], -1)
+
+
+class ClipOrder(NamedTuple):
+    """What covers what in one clip: frame, coefficients of the bones' dz, gap and weight of every entry.
+
+    Of `DepthEvidence`, with frames by their number in the clip and depths as sums over bones.
+    """
+
+    frame: Int[np.ndarray, " V"]
+    bones: Float[np.ndarray, "V L"]
+    gap: Float[np.ndarray, " V"]
+    weight: Float[np.ndarray, " V"]
 
 
 def depth_sizes(apparent: Float[np.ndarray, "N L"], known: Array) -> Float[np.ndarray, "N L"]:
@@ -68,41 +81,36 @@ def depth_sizes(apparent: Float[np.ndarray, "N L"], known: Array) -> Float[np.nd
     return np.sqrt(np.maximum(lengths**2 - apparent**2, (LEAST_DEPTH * lengths) ** 2))
 
 
-def clip_entries(order: DepthEvidence, rows: Int[np.ndarray, " T"], paths: Array) -> tuple[Array, Array, Array, Array]:
-    """Frame [V] within `rows`, coefficients [V, L] of the bones' dz, gap [V] and weight [V] of a clip's entries."""
+def clip_order(order: DepthEvidence, rows: Int[np.ndarray, " T"], paths: Float[np.ndarray, "K L"]) -> ClipOrder:
+    """The entries of the frames `rows`; `paths` sum the bones from the root to every keypoint."""
     frame = order.frame.numpy()
     use = np.isin(frame, rows)
     bones = np.einsum("vi,vil->vl", order.coefficients.numpy()[use], paths[order.keypoints.numpy()[use]].astype(float))
-    return np.searchsorted(rows, frame[use]), bones, order.gap.numpy()[use], order.weight.numpy()[use]
+    return ClipOrder(np.searchsorted(rows, frame[use]), bones, order.gap.numpy()[use], order.weight.numpy()[use])
 
 
 def search(
     depth: Float[np.ndarray, "L T"],
     belief: Float[np.ndarray, "L T"],
-    frame: Int[np.ndarray, " V"],
-    bones: Float[np.ndarray, "V L"],
-    gap: Float[np.ndarray, " V"],
-    weight: Float[np.ndarray, " V"],
+    order: ClipOrder,
     moves: Int[np.ndarray, "M L"],
     jerk: Float[np.ndarray, " L"],
     softness: float,
 ) -> None:
     """Signs of one clip's depths (in place) that violate the order least and bend least in time.
 
-    `belief` is the cost in nats of the sign other than its own.
+    `belief` is the cost in nats of the sign other than its own; `moves` name, for every bone, the group that it flips
+    with (-1: none); `jerk` is what every bone's depth accelerates, give or take.
     """
     for number, temperature in enumerate(TEMPERATURES):
-        order_sweep(depth, belief, frame, bones, gap, weight, moves, jerk, softness, float(temperature), number)
+        order_sweep(depth, belief, order, moves, jerk, softness, float(temperature), number)
 
 
 @compiled
 def order_sweep(
     depth: Array,
     belief: Array,
-    frame: Array,
-    bones: Array,
-    gap: Array,
-    weight: Array,
+    order: ClipOrder,
     moves: Array,
     jerk: Array,
     softness: float,
@@ -113,17 +121,16 @@ def order_sweep(
     np.random.seed(seed)
     for move in np.random.permutation(len(moves)):
         group = moves[move]
-        unary = order_costs(depth, frame, bones, gap, weight, group, softness)
+        unary = order_costs(depth, order, group, softness)
         add_belief(unary, depth, belief, group)
         path = best_order(unary, jump_costs(depth, group, jerk, group.max() + 1), temperature)
         flip_groups(depth, group, path)
 
 
 @compiled
-def order_costs(
-    depth: Array, frame: Array, bones: Array, gap: Array, weight: Array, group: Array, softness: float
-) -> Array:
+def order_costs(depth: Array, order: ClipOrder, group: Array, softness: float) -> Array:
     """Negative log-likelihood [states, T] of the order for every combination of flips of the groups."""
+    frame, bones, gap, weight = order
     num_groups = group.max() + 1
     costs = np.zeros((2**num_groups, depth.shape[1]))
     for v in range(len(frame)):

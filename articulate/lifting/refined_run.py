@@ -10,7 +10,7 @@ from torch import Tensor
 from articulate.lifting.body_energy import Body, mirrored_bones, own_pace
 from articulate.lifting.body_prior import body_prior
 from articulate.lifting.body_refinement import Refined, likeliest, refine_body
-from articulate.lifting.depth_evidence import depth_evidence
+from articulate.lifting.depth_evidence import DepthEvidence, depth_evidence
 from articulate.lifting.elevations import other_readings
 from articulate.lifting.from_ground import likelihood_of_views, refined_from_ground
 from articulate.lifting.from_order import is_thin, refined_from_order
@@ -63,11 +63,7 @@ def refined_run(
     prepared = prepare(xy[keep], trusted(score[keep]), lifter.scale.cpu())
     scale, centre = lifter.scale.item(), prepared.centre.double()
     evidence = None if order is None else depth_evidence(order, keep, scale)
-    twins = mirrored_bones(edges, mirror)
-    known = (prepared.weight > 0).double()
-    body = Body(
-        prepared.points.double(), known, clip[keep], edges, evidence, twins, chain_of(edges), torch.ones_like(known)
-    )
+    body = prepared_body(prepared, clip[keep], edges, evidence, mirror)
     joints = lifted.joints[keep].double()
     joints = torch.cat([joints[..., :2] - centre, joints[..., 2:]], -1) / scale
     turns = seen_from_above(xy[keep].double().cpu().numpy())
@@ -86,7 +82,7 @@ def refined_run(
         tried, best = ground, ground[0]
     if turns and not ordered and abs(best.elevation) > STEEP:
         return flat_run(lifted), None
-    best = settled(best, replace(body, known=known * score[keep].clamp(0, 1)), config.settled())
+    best = settled(best, replace(body, known=body.known * score[keep].clamp(0, 1)), config.settled())
     whole, confidence = lifted.joints.clone(), lifted.confidence.clone()
     placed = torch.cat([best.joints[..., :2] * scale + centre, best.joints[..., 2:] * scale], -1)
     whole[keep] = centred_depth(placed).to(whole)
@@ -94,6 +90,18 @@ def refined_run(
     words = words_of(lifted.coverage.statement(), best, body)
     found = model_of_poses(best.joints, body.clip, best.mean, best.elevation, config.reading_ridge, model)
     return replace(lifted, joints=whole, confidence=confidence, statement=words), found
+
+
+def prepared_body(
+    prepared: Prepared,
+    clip: Int[Tensor, " N"],
+    edges: Int[Tensor, "L 2"],
+    order: DepthEvidence | None,
+    mirror: Int[Tensor, " K"] | None,
+) -> Body:
+    """The body of the prepared points: each counts in full where it is seen at all, all joints move at one pace."""
+    known, twins = (prepared.weight > 0).double(), mirrored_bones(edges, mirror)
+    return Body(prepared.points.double(), known, clip, edges, order, twins, chain_of(edges), torch.ones_like(known))
 
 
 def flat_run(lifted: LiftedRun) -> LiftedRun:

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int
 
+from articulate.records import DepthOrder
 from articulate.seeding.capsule_fit import Figure
 from articulate.seeding.seams import Tilts
 
@@ -19,7 +21,10 @@ LEAST_RIGHT = 2 / 3
 
 @dataclass(frozen=True)
 class Covering:
-    """Entries of a depth order (`records.DepthOrder`) as arrays; frames by their number in the figure."""
+    """Entries of a depth order while they are judged: frames by their number in the figure, double precision.
+
+    What is kept becomes the record (`record`), whose fields these are.
+    """
 
     frame: Int[np.ndarray, " V"]
     front: Int[np.ndarray, "V 2"]
@@ -31,6 +36,13 @@ class Covering:
     def take(self, rows: Bool[np.ndarray, " V"]) -> "Covering":
         """Some of the entries."""
         return Covering(*(part[rows] for part in vars(self).values()))
+
+    def record(self, rows: Int[np.ndarray, " T"]) -> DepthOrder:
+        """The entries as they pass between stages; `rows` number the figure's frames in the store."""
+        found = {name: torch.from_numpy(part) for name, part in vars(self).items()}
+        exact = {name: found[name].float() for name in ("share", "gap", "pixels")}
+        pairs = {name: found[name].long() for name in ("front", "behind")}
+        return DepthOrder(frame=torch.from_numpy(rows[self.frame]), **pairs, **exact)
 
     def meet(self) -> Bool[np.ndarray, " V"]:
         """Whether the two limbs of an entry share a keypoint."""

@@ -8,7 +8,6 @@ against the background whenever nothing else does.
 from typing import no_type_check
 
 import numpy as np
-import torch
 from jaxtyping import Int
 from numba import njit
 
@@ -41,15 +40,7 @@ def find_depth_order(figure: Figure, evidence: Evidence, rows: Int[np.ndarray, "
     pixels, by_front, by_behind, gap = sums[frame, front, behind].T
     share = np.stack([by_front, by_behind], -1) / pixels[:, None]
     found = Covering(frame, edges[front], edges[behind], share, gap / pixels * 2.0 / size, pixels)
-    found = with_tilts(found, figure, find_tilts(figure, evidence))
-    return DepthOrder(
-        frame=torch.from_numpy(rows[found.frame]),
-        front=torch.from_numpy(found.front.astype(np.int64)),
-        behind=torch.from_numpy(found.behind.astype(np.int64)),
-        share=torch.from_numpy(found.share.astype(np.float32)),
-        gap=torch.from_numpy(found.gap.astype(np.float32)),
-        pixels=torch.from_numpy(found.pixels.astype(np.float32)),
-    )
+    return with_tilts(found, figure, find_tilts(figure, evidence)).record(rows)
 
 
 @no_type_check

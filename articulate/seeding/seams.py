@@ -51,7 +51,9 @@ def tilts_of(joint: StraightJoint, figure: Figure, labels: Int[np.ndarray, "T S 
     """Log odds [T] that the first end is nearer, or None where seams say nothing."""
     line = figure.points[:, joint.ends[1]] - figure.points[:, joint.ends[0]]
     look = np.linalg.norm(line, axis=1) / joint.length
-    seam = seam_places(joint, figure, labels)
+    limbs = limbs_at(figure, joint)
+    width = half_width(joint, figure, limbs)
+    seam = seam_places(joint, figure, labels, limbs, width)
     use = np.isfinite(seam) & (look > LEAST_LOOK)
     level = use & (look > LEVEL)
     if not level.any():
@@ -61,19 +63,23 @@ def tilts_of(joint: StraightJoint, figure: Figure, labels: Int[np.ndarray, "T S 
     # A seam is +-(how far seams move) sin(angle) + noise, so that its square tells both without the sign.
     square = np.minimum(seam[use] ** 2, np.quantile(seam[use] ** 2, OUTLIERS))
     slope, noise = np.linalg.lstsq(np.stack([tilt[use], np.ones(use.sum())], 1), square, rcond=None)[0]
-    if slope * tilt[use].mean() <= max(noise, 0.0) or slope < (LEAST_BOW * half_width(joint, figure)) ** 2:
+    if slope * tilt[use].mean() <= max(noise, 0.0) or slope < (LEAST_BOW * width) ** 2:
         return None
     noise = max(noise, LEAST_NOISE * square.mean())
     return 2 * np.sqrt(slope * tilt) * seam / noise
 
 
-def seam_places(joint: StraightJoint, figure: Figure, labels: Int[np.ndarray, "T S S"]) -> Float[np.ndarray, " T"]:
-    """How far beyond the joint the first end's part shows, in pixels; NaN where little of both shows."""
-    parts = [figure.parts[limb] for limb in limbs_at(figure, joint)]
+def seam_places(
+    joint: StraightJoint, figure: Figure, labels: Int[np.ndarray, "T S S"], limbs: list[int], width: float
+) -> Float[np.ndarray, " T"]:
+    """How far beyond the joint the first end's part shows, in pixels; NaN where little of both shows.
+
+    `limbs` are the two at the joint, `width` their half-width in pixels.
+    """
+    parts = [figure.parts[limb] for limb in limbs]
     places = np.full(len(figure.points), np.nan)
     if min(parts) < 0:
         return places
-    width = half_width(joint, figure)
     reach = max(LEAST_REACH, REACH * width)
     first, second = (figure.points[:, end] for end in joint.ends)
     middle = first + joint.share * (second - first)
@@ -88,9 +94,9 @@ def seam_places(joint: StraightJoint, figure: Figure, labels: Int[np.ndarray, "T
     return places
 
 
-def half_width(joint: StraightJoint, figure: Figure) -> float:
-    """Mean half-width in pixels of the two limbs at a straight joint."""
-    ends = [(limb, figure.edges[limb].tolist().index(joint.keypoint)) for limb in limbs_at(figure, joint)]
+def half_width(joint: StraightJoint, figure: Figure, limbs: list[int]) -> float:
+    """Mean half-width in pixels, at a straight joint, of the two limbs there."""
+    ends = [(limb, figure.edges[limb].tolist().index(joint.keypoint)) for limb in limbs]
     return float(np.mean([figure.radii[end] for end in ends]))
 
 

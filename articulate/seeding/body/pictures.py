@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Int, UInt8
 
 from articulate.data.store import ClipStore
 
@@ -92,8 +92,3 @@ def within(grey: UInt8[np.ndarray, "T S S"], mask: UInt8[np.ndarray, "T S S"]) -
         difference = (grey[part].astype(np.float32) - 128) * (mask[part].astype(np.float32) / 255)
         result[part] = (128 + difference).round().astype(np.uint8)
     return result
-
-
-def unit_contrast(contrast: UInt8[np.ndarray, "T S S"]) -> Float[np.ndarray, "T S S"]:
-    """Contrast as float32 in [-1, 1]."""
-    return (contrast.astype(np.float32) - 128) / 128

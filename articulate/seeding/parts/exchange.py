@@ -16,8 +16,9 @@ from articulate.seeding.parts.tree import Connection, End, keypoints_of_ends, mi
 FARTHER = 2.0  # half-widths by which a better joint may look wider: a cover that is one limb thick
 # Standard errors by which an exchange must explain more: by chance once in 30 000, and a hundred are tried.
 CERTAIN = 4.0
-TRIED = 6  # exchanges that are fitted well of those that a short fit finds best
-BESIDE = 3  # of these, that are tried with a further exchange at the same ends; and further ones for each
+# Budgets of time, not thresholds: how many long fits a round of exchanges may take.
+FITS = 6  # for single exchanges, those that a short fit finds best
+FURTHER_FITS = 3  # for a further exchange at the same ends, beside each of as many single ones
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,8 @@ class Trials:
 
         Two, because what three limbs of one hub gain where they meet, each of them loses alone.
         """
-        one = sorted(self.after_exchange(now, TRIED), key=lambda met: -worth(now, met, self.least))
-        return [*one, *(two for met in one[:BESIDE] for two in self.after_exchange(met, BESIDE, now))]
+        one = sorted(self.after_exchange(now, FITS), key=lambda met: -worth(now, met, self.least))
+        return [*one, *(two for met in one[:FURTHER_FITS] for two in self.after_exchange(met, FURTHER_FITS, now))]
 
     def after_exchange(self, now: Met, count: int, before: Met | None = None) -> list[Met]:
         """The `count` exchanges that look best after a short fit; only at ends that meet elsewhere than `before`."""
