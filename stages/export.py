@@ -11,6 +11,7 @@ from articulate.config import StrictModel
 from articulate.evaluation.protocol import evaluate_run
 from articulate.export import RUN_FILES, write_run_files
 from articulate.lifting.articulation import articulation_from_motion
+from articulate.lifting.body_precision import precision_of_body, weighed_by_precision
 from articulate.model import save_run_model
 from articulate.records import Motion, Record, Skeleton, Tracks
 from articulate.report import judge, write_report
@@ -27,7 +28,7 @@ class ExportConfig(StrictModel):
     formats: tuple[str, ...] = tuple(RUN_FILES)
     report: bool = True
     body: float = Field(
-        1.0, ge=0, description="weight of where the refined body has a keypoint; one that shows in full weighs 1"
+        1.0, ge=0, description="weight of where the refined body has a keypoint, beside the precision measured for it"
     )
     merge_straight: bool = Field(False, description="leave out keypoints that only lengthen a straight rigid limb")
 
@@ -75,16 +76,18 @@ class ExportStage(Stage):
 def with_places_of_body(records: State, weight: float) -> State:
     """The records, keypoints between where they were found and where the body that all frames share has them.
 
-    The mean that weighs by precision: `weight` for the body, for a keypoint its score, because what a picture says of
-    it grows with how much of it shows.
+    The mean that weighs by precision, measured on the run; `weight` multiplies that of the body.
     """
     tracks, motion = records[Tracks], records.get(Motion)
     if motion is None or motion.places is None:
         return records
-    share = weight / (weight + tracks.score).clamp_min(1e-6)  # a keypoint without either stays where it is
-    share = torch.where(motion.places.isfinite().all(-1), share, 0.0)[..., None]
+    found, score, placed = tracks.xy[0], tracks.score[0], motion.places[0]
+    clip = torch.zeros(len(found), dtype=torch.int64) if tracks.index is None else tracks.index.clip[0]
+    xy = weighed_by_precision(
+        found, score, placed, weight * precision_of_body(found, score, placed, clip.to(found.device))
+    )
     mended = State(*records.records())
-    mended.add(replace(tracks, xy=torch.lerp(tracks.xy, motion.places.nan_to_num(), share)))
+    mended.add(replace(tracks, xy=xy[None]))
     mended.add(replace(motion, places=None))
     return mended
 
