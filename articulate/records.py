@@ -218,9 +218,9 @@ class DepthOrder(Record):
     gap: Float[Tensor, " V"]
     pixels: Float[Tensor, " V"]
 
-    def take(self, rows: Bool[Tensor, " V"]) -> "DepthOrder":
-        """Some of the entries."""
-        return DepthOrder(*(getattr(self, part.name)[rows] for part in fields(self)))
+    def only(self, kept: Bool[Tensor, " V"]) -> "DepthOrder":
+        """The entries that are kept; `take` is about frames, and an order is of a whole run."""
+        return DepthOrder(*(getattr(self, part.name)[kept] for part in fields(self)))
 
 
 @dataclass(frozen=True)

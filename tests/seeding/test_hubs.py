@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from articulate.records import DepthOrder
+from articulate.records import DepthOrder, Seeds
 from articulate.seeding.capsule_fit import Figure
 from articulate.seeding.parts.hubs import affordable, hubs_of, with_fewer_points
 from articulate.seeding.parts.roots import roots
@@ -56,3 +56,15 @@ def test_hidden_limbs_beyond_the_hips_of_a_root_move_to_it():
     assert list(roots(joints, thighs[:2])) == []  # no room for all hips
     assert list(roots(joints, [*thighs[:2], shin])) == []  # a hidden limb far from the root is another matter
     assert list(roots([*joints, Connection((0, 0), (0, 1), 0.0)], thighs[:3])) == []  # a disc is one point already
+
+
+def test_seeds_at_some_frames_keep_the_order_of_the_whole_run():
+    """A batch takes frames of the seeds (B, T); the order of depth numbers frames of the run and stays as it is."""
+    pairs, shares = torch.tensor([[0, 1], [1, 2]]), torch.full((2, 2), 0.5)
+    order = DepthOrder(torch.tensor([0, 4]), pairs, pairs.flip(0), shares, torch.zeros(2), torch.ones(2))
+    seeds = Seeds(torch.zeros(1, 6, 3, 2), torch.ones(1, 6, 3), pairs, order=order)
+    some = seeds.take(torch.tensor([[5, 4], [1, 0]]))
+    assert some.xy.shape == (2, 2, 3, 2)
+    assert some.order is not None
+    assert torch.equal(some.order.frame, order.frame)
+    assert torch.equal(order.only(torch.tensor([False, True])).frame, torch.tensor([4]))

@@ -122,7 +122,7 @@ def decide_figure(found: Appearance, num_keypoints: int, config: SeedConfig) -> 
     if heels:
         connections = [c for c in connections if {c.first, c.second} not in [{h.first, h.second} for h in heels]]
         trial, joined = sample.trial([*discs, *connections], heels)
-    trial, joined = find_hidden_limbs(sample, trial, joined, connections, discs, room, least)
+    trial, joined = find_hidden_limbs(sample, (trial, joined), connections, room, least)
     met = exchange_connections(trial, distances, least)
     if met != trial.merged:
         joined = sample.joined(met, trial.links)
@@ -137,20 +137,15 @@ def decide_figure(found: Appearance, num_keypoints: int, config: SeedConfig) -> 
 
 
 def find_hidden_limbs(
-    sample: Sample,
-    trial: Trial,
-    joined: Figure,
-    connections: list[Connection],
-    discs: list[Connection],
-    room: int,
-    least: float,
+    sample: Sample, first: tuple[Trial, Figure], connections: list[Connection], room: int, least: float
 ) -> tuple[Trial, Figure]:
     """Joints freed one after the other, at most `room`, while that saves `least` pixels a frame; and the figure.
 
-    Starts from the trial of all `connections`, whose links are the heels. A part that becomes a hub makes room for one
-    more. Links of the trial that comes back are the heels, then hidden limbs.
+    Starts from the `first` trial, of all `connections` and the discs, whose links are the heels. A part that becomes a
+    hub makes room for one more. Links of the trial that comes back are the heels, then hidden limbs.
     """
-    heels = trial.links
+    trial, joined = first
+    heels, discs = trial.links, [c for c in trial.merged if c not in connections]
     links: list[Connection] = []
     trials, known = connections, set(connections)
     nearest = {c: c for c in connections}  # how the parts of a turned joint met first

@@ -76,7 +76,7 @@ def near_middles(order: DepthOrder, figure: Figure, limbs: Int[np.ndarray, " H"]
         edge, reach = order.front.new_tensor(figure.edges[limb]), figure.radii[limb].mean() / max(lengths[limb], 1e-6)
         for side, share in zip((order.front, order.behind), order.share.unbind(1), strict=True):
             keep &= (side != edge).any(1) | ((share - 0.5).abs() <= reach)
-    return order.take(keep)
+    return order.only(keep)
 
 
 def renumbered(order: DepthOrder, number: Int[np.ndarray, " K"]) -> DepthOrder:

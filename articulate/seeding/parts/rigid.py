@@ -88,7 +88,7 @@ def without_housings(order: DepthOrder, figure: Figure, group: Int[np.ndarray, "
     housing = (pairs[:, :, None] == housings).all(3).any(2)
     elsewhere = ~torch.isin(pairs, torch.as_tensor(group)).all(2)
     meet = (order.front[:, :, None] == order.behind[:, None]).flatten(1).any(1)
-    return order.take(~(meet & (housing & elsewhere.flip(1)).any(1)))
+    return order.only(~(meet & (housing & elsewhere.flip(1)).any(1)))
 
 
 def points_on_hubs(figure: Figure) -> list[Int[np.ndarray, " G"]]:
