@@ -222,6 +222,10 @@ class DepthOrder(Record):
         """The entries that are kept; `take` is about frames, and an order is of a whole run."""
         return DepthOrder(*(getattr(self, part.name)[kept] for part in fields(self)))
 
+    def meet(self) -> Bool[Tensor, " V"]:
+        """Whether the two limbs of an entry share a keypoint."""
+        return (self.front[:, :, None] == self.behind[:, None]).flatten(1).any(1)
+
 
 @dataclass(frozen=True)
 class Seeds(Record):

@@ -141,10 +141,11 @@ class GroupTrainer:
 
     def batch(self, step: int) -> State:
         """The records of the frames of `step`, and their pixels where a stage of the group consumes them."""
-        index = self.batches.index(step)
+        clips = self.batches.batch(step) if any(Clips in stage.consumes for stage in self.stages) else None
+        index = self.batches.index(step) if clips is None else clips.index
         state = self.whole.records.take(row_numbers(self.context.store, index))
-        if any(Clips in stage.consumes for stage in self.stages):
-            state.add(self.batches.batch(step))
+        if clips is not None:
+            state.add(clips)
         return state
 
     def set_learning_rate(self, share: float) -> None:

@@ -7,7 +7,6 @@ cost where every depth is true. Finished cells are kept and a later call goes on
 """
 
 import argparse
-import json
 import tempfile
 import time
 from dataclasses import dataclass, replace
@@ -147,7 +146,7 @@ def renamed(order: DepthOrder, landmark: Tensor) -> DepthOrder:
 
 def order_right(order: DepthOrder, depth: Tensor) -> dict[str, float]:
     """Share of seen orders that true depths (N, J) bear out (better reflection), for limbs apart and meeting."""
-    meet = (order.front[:, :, None] == order.behind[:, None, :]).flatten(1).any(1)
+    meet = order.meet()
     share = order.share.double()
     front, behind = (
         (1 - share[:, i]) * depth[order.frame, limb[:, 0]] + share[:, i] * depth[order.frame, limb[:, 1]]
@@ -185,8 +184,7 @@ def rows(body: Body, cells: list[dict]) -> list[Row]:
 
 def key_of(body: Body, seed: int) -> str:
     """Everything that a cell depends on but the code."""
-    data = {key: Path(value).name if key in ("motion", "model") else value for key, value in body.data.items()}
-    return " | ".join([body.name, str(seed), json.dumps(data, sort_keys=True)])
+    return " | ".join([body.name, str(seed), body.data_key])
 
 
 def main() -> None:

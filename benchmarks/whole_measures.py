@@ -1,5 +1,6 @@
 """What tables T3 and T7 are about: targets, metrics, the bodies that whole runs see."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,12 @@ class Body:
     table: str
     name: str
     data: dict
+
+    @property
+    def data_key(self) -> str:
+        """The data section as a part of the names of kept cells: files without their folders."""
+        data = {key: Path(value).name if key in ("motion", "model") else value for key, value in self.data.items()}
+        return json.dumps(data, sort_keys=True)
 
 
 def bodies(size: int, num_clips: int, num_frames: int) -> Iterator[Body]:

@@ -79,10 +79,9 @@ def source_body(method: str) -> Body:
 
 def key_of(body: Body, method: str, seed: int, quick: bool) -> str:
     """Everything that a cell depends on but the code, whose commit stands in the cell."""
-    data = {key: Path(value).name if key in ("motion", "model") else value for key, value in body.data.items()}
     share = "a quarter of" if method in SOURCE else "half"
     steps = [f"{share} the steps"] if quick else []
-    return " | ".join([body.name, method, str(seed), json.dumps(data, sort_keys=True), *steps])
+    return " | ".join([body.name, method, str(seed), body.data_key, *steps])
 
 
 def measure_runs(arguments: argparse.Namespace, spent: Callable[[], float]) -> list[Row]:

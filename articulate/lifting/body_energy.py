@@ -108,8 +108,8 @@ def body_energy(
 
 
 def accelerations(
-    joints: Float[Tensor, "N K 3"], clip: Int[Tensor, " N"]
-) -> tuple[Float[Tensor, "M K 3"], Bool[Tensor, " M"]]:
+    joints: Float[Tensor, "N K D"], clip: Int[Tensor, " N"]
+) -> tuple[Float[Tensor, "M K D"], Bool[Tensor, " M"]]:
     """Second differences around every frame but the first and the last, and where all three frames are of one clip."""
     return joints[2:] - 2 * joints[1:-1] + joints[:-2], clip[2:] == clip[:-2]
 

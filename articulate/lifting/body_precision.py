@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from articulate.lifting.body_energy import accelerations
+
 SHOWN = 0.5  # score from which a keypoint tells how far the body is off
 LEAST_SHOWN = 30  # keypoints in three frames in a row, from which noise can be measured
 # Variance of the second difference of independent noise over its own: 1 + 4 + 1.
@@ -26,8 +28,8 @@ def precision_of_body(
     """
     apart = found - placed
     shown = (score > SHOWN) & apart.isfinite().all(-1)
-    jump = apart[2:] - 2 * apart[1:-1] + apart[:-2]
-    together = shown[2:] & shown[1:-1] & shown[:-2] & (clip[2:] == clip[:-2])[:, None]
+    jump, inner = accelerations(apart, clip)
+    together = shown[2:] & shown[1:-1] & shown[:-2] & inner[:, None]
     if int(together.sum()) < LEAST_SHOWN:
         return 1.0
     noise = median_square(jump, together) / SECOND_DIFFERENCE

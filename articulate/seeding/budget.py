@@ -8,10 +8,10 @@ from jaxtyping import Float
 from articulate.seeding.capsule_fit import Figure
 
 
-def limb_lengths(figure: Figure) -> Float[np.ndarray, " L"]:
-    """Length of every limb in pixels when it is seen well (90 % quantile over frames)."""
+def limb_lengths(figure: Figure, quantile: float = 0.9) -> Float[np.ndarray, " L"]:
+    """Length of every limb in pixels when it is seen well (a quantile over frames)."""
     span = figure.points[:, figure.edges[:, 0]] - figure.points[:, figure.edges[:, 1]]
-    return np.quantile(np.linalg.norm(span, axis=-1), 0.9, axis=0)
+    return np.quantile(np.linalg.norm(span, axis=-1), quantile, axis=0)
 
 
 def contract_shortest(figure: Figure, num_keypoints: int) -> Figure:

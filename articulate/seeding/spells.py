@@ -38,13 +38,20 @@ def jumping(figure: Figure, clip: Int[np.ndarray, " T"], reach: int) -> Bool[np.
     width = np.zeros(figure.points.shape[1])
     np.maximum.at(width, figure.edges, figure.radii)
     bend = np.zeros(figure.points.shape[:2])
-    inner = np.flatnonzero(clip[2:] == clip[:-2]) + 1
-    steps = figure.points[inner + 1] - 2 * figure.points[inner] + figure.points[inner - 1]
-    bend[inner] = np.linalg.norm(steps, axis=-1)
+    inner, bends = second_differences(figure.points, clip)
+    bend[inner] = np.linalg.norm(bends, axis=-1)
     doubtful = widened(bend > width, clip, reach)
     for name in np.unique(clip):
         doubtful[clip == name] &= ~doubtful[clip == name].all(0)
     return doubtful
+
+
+def second_differences(
+    points: Float[np.ndarray, "T K 2"], clip: Int[np.ndarray, " T"]
+) -> tuple[Int[np.ndarray, " I"], Float[np.ndarray, "I K 2"]]:
+    """Frames that have one on either side in their clip, and how the paths of points bend there."""
+    inner = np.flatnonzero(clip[2:] == clip[:-2]) + 1
+    return inner, points[inner + 1] - 2 * points[inner] + points[inner - 1]
 
 
 def widened(mask: Bool[np.ndarray, "T K"], clip: Int[np.ndarray, " T"], reach: int) -> Bool[np.ndarray, "T K"]:
@@ -123,8 +130,7 @@ def energy_by_spell(
     loss = evaluate(figure, evidence, settings.softness[1], settings.foreign)[0].sum(-1)
     of_limb = spell[:, figure.edges].max(-1)
     np.add.at(total, of_limb[of_limb >= 0], loss[of_limb >= 0])
-    inner = np.flatnonzero(evidence.clip[2:] == evidence.clip[:-2]) + 1
-    bend = figure.points[inner + 1] - 2 * figure.points[inner] + figure.points[inner - 1]
+    inner, bend = second_differences(figure.points, evidence.clip)
     rough = 0.5 * settings.smoothness * (bend**2).sum(-1)
     at = np.maximum(np.maximum(spell[inner - 1], spell[inner]), spell[inner + 1])
     np.add.at(total, at[at >= 0], rough[at >= 0])

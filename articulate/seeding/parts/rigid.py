@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 from scipy.linalg import solveh_banded
 
 from articulate.records import DepthOrder
+from articulate.seeding.budget import limb_lengths
 from articulate.seeding.capsule_fit import Figure
 from articulate.seeding.parts.hubs import LEAST_LINKS
 
@@ -87,8 +88,7 @@ def without_housings(order: DepthOrder, figure: Figure, group: Int[np.ndarray, "
     pairs = torch.stack([order.front, order.behind], 1)  # [V, limb, end]
     housing = (pairs[:, :, None] == housings).all(3).any(2)
     elsewhere = ~torch.isin(pairs, torch.as_tensor(group)).all(2)
-    meet = (order.front[:, :, None] == order.behind[:, None]).flatten(1).any(1)
-    return order.only(~(meet & (housing & elsewhere.flip(1)).any(1)))
+    return order.only(~(order.meet() & (housing & elsewhere.flip(1)).any(1)))
 
 
 def points_on_hubs(figure: Figure) -> list[Int[np.ndarray, " G"]]:
@@ -110,8 +110,7 @@ def beside_hub(figure: Figure, group: Int[np.ndarray, " G"]) -> Iterable[tuple[i
 
     In the quarter of the frames in which it is longest, an end of a limb that short may be anywhere within its cover.
     """
-    span = figure.points[:, figure.edges[:, 0]] - figure.points[:, figure.edges[:, 1]]
-    lengths = np.quantile(np.linalg.norm(span, axis=-1), 0.75, axis=0)
+    lengths = limb_lengths(figure, 0.75)
     for edge, part, radius, length in zip(figure.edges, figure.parts, figure.radii.mean(1), lengths, strict=True):
         far = edge[~np.isin(edge, group)]
         if part >= 0 and len(far) == 1 and length < 2.0 * radius:
